@@ -1,0 +1,1 @@
+"""What the notebooks import: data, reference answers, figures, checks."""

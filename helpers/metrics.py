@@ -1,0 +1,79 @@
+"""How good is a segmentation? Pure functions on tensors; reference answers of notebook 5.
+
+The method is that of Pascal VOC: one confusion matrix over the whole data set, intersection
+over union per class, and their mean (Everingham et al., IJCV 2010, section 4.2.2).
+"""
+
+import torch
+import torch.nn.functional as F
+from torchvision.transforms.functional import pil_to_tensor
+
+from helpers.settings import IGNORE_INDEX
+
+
+def confusion_matrix(target, prediction, num_classes, ignore_index=IGNORE_INDEX):
+    """Count (target, prediction) pairs: Int64[C, C], rows are targets, columns predictions.
+
+    `target` and `prediction` are integer tensors of one shape; pixels whose target is
+    `ignore_index` are left out. The result is on the device of `target`.
+    """
+    valid = target != ignore_index
+    pairs = num_classes * target[valid].long() + prediction[valid].long()
+    return torch.bincount(pairs, minlength=num_classes ** 2).reshape(num_classes, num_classes)
+
+
+def iou_per_class(confusion):
+    """Intersection over union, Float64[C] in 0..1; NaN for a class in neither target nor prediction."""
+    confusion = confusion.double()
+    intersection = confusion.diag()
+    union = confusion.sum(0) + confusion.sum(1) - intersection
+    return intersection / union  # 0 / 0 is NaN: an absent class has no IoU
+
+
+def mean_iou(confusion):
+    """Mean IoU in 0..1 over the classes present in target or prediction (NaN for an empty matrix)."""
+    return iou_per_class(confusion).nanmean().item()
+
+
+def pixel_accuracy(confusion):
+    """Share of the counted pixels that are right, 0..1."""
+    return (confusion.diag().sum() / confusion.sum()).item()
+
+
+@torch.no_grad()
+def evaluate(model, loader, num_classes, device):
+    """One confusion matrix over all of `loader`, Int64[C, C] on the CPU; `model` keeps its mode."""
+    was_training = model.training
+    model.eval()
+    confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    for images, targets in loader:
+        prediction = model(images.to(device))["out"].argmax(1)
+        confusion += confusion_matrix(targets.to(device), prediction, num_classes).cpu()
+    model.train(was_training)
+    return confusion
+
+
+@torch.no_grad()
+def evaluate_at_mask_size(model, dataset, transform, num_classes, device):
+    """Like `evaluate`, at the stored masks' own sizes (VOC's protocol): logits enlarged, then argmax.
+
+    `dataset` yields (PIL image, PIL mask); `transform` prepares the pair for the model.
+    """
+    was_training = model.training
+    model.eval()
+    confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    for image, mask in dataset:
+        logits = model(transform(image, mask)[0][None].to(device))["out"]
+        target = pil_to_tensor(mask)[0]
+        prediction = F.interpolate(logits, target.shape, mode="bilinear").argmax(1)[0].cpu()
+        confusion += confusion_matrix(target, prediction, num_classes)
+    model.train(was_training)
+    return confusion
+
+
+def border(target, width=2, ignore_index=IGNORE_INDEX):
+    """Bool[H, W]: the pixels within `width` of another class (void counts as another)."""
+    classes = target.float()[None, None]
+    highest = F.max_pool2d(classes, 2 * width + 1, 1, width)
+    lowest = -F.max_pool2d(-classes, 2 * width + 1, 1, width)
+    return (highest != lowest)[0, 0] & (target != ignore_index)

@@ -1,0 +1,105 @@
+"""The one place that reads the environment.
+
+Every setting has a default, so a student never sets any; `make course DATASET=voc`
+and the grader set them as environment variables (`COURSE_DATASET` and so on).
+"""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, as torchvision's weights expect
+IGNORE_INDEX = 255  # void in Pascal VOC
+
+MODELS = ("lraspp_mobilenet_v3_large", "lraspp_mobilenet_v2",
+          "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50")
+
+
+class SettingsError(ValueError):
+    """A setting, a file or a folder is not what the course needs; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a data set is trained; `size` in pixels, `learning_rate` for the new layers."""
+
+    size: int
+    batch_size: int
+    epochs: int
+    learning_rate: float
+    scale: tuple[float, float]  # random zoom in training, 1 fits the image into the square
+
+
+RECIPES = {
+    "shapes": Recipe(size=96, batch_size=8, epochs=8, learning_rate=3e-3, scale=(0.75, 1.5)),
+    "voc": Recipe(size=224, batch_size=16, epochs=12, learning_rate=2e-3, scale=(0.75, 1.75)),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to run on: `load()` makes one from the environment."""
+
+    dataset: str  # "shapes" or "voc"
+    data_root: Path  # the folder that holds VOCdevkit/
+    weights: Path | None  # a weights file; None: random start (shapes) or torchvision's (voc)
+    model: str  # one of MODELS
+    device: torch.device
+    budget: str  # "full", or "short": a few steps that prove the loop runs
+    seed: int
+    output: Path  # checkpoints, the exported model, results
+
+    @property
+    def recipe(self) -> Recipe:
+        recipe = RECIPES[self.dataset]
+        return recipe if self.budget == "full" else replace(recipe, epochs=1)
+
+
+def choose_device() -> torch.device:
+    """The fastest device here: CUDA, else Apple's MPS, else the CPU (exercise 1.1)."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def load() -> Settings:
+    """Settings from `COURSE_*` environment variables; raises SettingsError on one that makes no sense."""
+    dataset = _one_of("DATASET", RECIPES, "shapes")
+    root = _path("DATA_ROOT") or ROOT / "data" / dataset
+    weights = _path("WEIGHTS")
+    if weights and not weights.is_file():
+        raise SettingsError(f"COURSE_WEIGHTS: expected a weights file, found nothing at {weights}; "
+                            "check the path, or leave WEIGHTS out")
+    device = os.environ.get("COURSE_DEVICE")
+    try:
+        device = torch.device(device) if device else choose_device()
+        seed = int(os.environ.get("COURSE_SEED") or 0)
+    except (RuntimeError, ValueError) as error:
+        raise SettingsError(f"COURSE_DEVICE or COURSE_SEED: {str(error).splitlines()[0]}") from None
+    return Settings(dataset, root, weights, _one_of("MODEL", MODELS, MODELS[0]), device,
+                    _one_of("BUDGET", ("full", "short"), "full"), seed,
+                    _path("OUTPUT") or ROOT / "build" / dataset)
+
+
+def show(path) -> str:
+    """`path` as a person in the course folder would type it (never a machine's absolute path)."""
+    path = Path(path).absolute()
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+
+
+def _one_of(name, allowed, default):
+    value = os.environ.get(f"COURSE_{name}") or default
+    if value not in allowed:
+        raise SettingsError(f"{name}: expected one of {', '.join(allowed)}, found {value!r}; "
+                            f"try {name}={default}")
+    return value
+
+
+def _path(name):
+    value = os.environ.get(f"COURSE_{name}")
+    return Path(value).expanduser().absolute() if value else None

@@ -1,0 +1,193 @@
+"""The training loop and its checkpoints; reference answers of notebook 4."""
+
+import json
+import math
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader, Subset
+
+from helpers import metrics, models, transforms
+from helpers.settings import IGNORE_INDEX, SettingsError, show
+
+
+def make_criterion():
+    """Cross entropy of logits Float32[N, C, H, W] and target Int64[N, H, W], void ignored (exercise 4.1)."""
+    return nn.CrossEntropyLoss(ignore_index=IGNORE_INDEX)
+
+
+def train_one_epoch(model, loader, criterion, optimizer, device):
+    """One pass over `loader`; the mean loss per image as a float (exercise 4.2)."""
+    model.train()
+    total, count = 0.0, 0
+    for images, targets in loader:
+        images, targets = images.to(device), targets.to(device)
+        optimizer.zero_grad()
+        loss = criterion(model(images)["out"], targets)
+        loss.backward()
+        optimizer.step()
+        total += loss.item() * len(images)
+        count += len(images)
+    return total / count
+
+
+def save_checkpoint(path, model, optimizer, epoch):
+    """Write all that is needed to go on after `epoch`; the file is whole or not there (exercise 4.3)."""
+    path = Path(path)
+    half_done = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, half_done)
+        half_done.replace(path)
+    finally:
+        half_done.unlink(missing_ok=True)
+
+
+def load_checkpoint(path, model, optimizer):
+    """Restore `model` and `optimizer` on the device they are on; the epoch to go on with (exercise 4.3)."""
+    device = next(model.parameters()).device
+    checkpoint = torch.load(path, map_location=device, weights_only=True)
+    model.load_state_dict(checkpoint["model"])
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    return checkpoint["epoch"] + 1
+
+
+def make_loaders(devkit, settings):
+    """The training and the validation DataLoader of (images, targets) batches at the recipe's size.
+
+    A last training batch that is short is dropped (BatchNorm cannot work on one image).
+    """
+    recipe = settings.recipe
+    workers = min(os.cpu_count(), 8) if settings.device.type == "cuda" else 0
+    common = {"batch_size": recipe.batch_size, "num_workers": workers, "persistent_workers": workers > 0,
+              "pin_memory": workers > 0}
+    train = devkit.open("train", transforms.train_transform(recipe.size, recipe.scale))
+    val = devkit.open("val", transforms.eval_transform(recipe.size))
+    if settings.budget == "short":
+        train, val = (Subset(dataset, range(3 * recipe.batch_size)) for dataset in (train, val))
+    order = torch.Generator().manual_seed(settings.seed)
+    return (DataLoader(train, shuffle=True, drop_last=True, generator=order, **common), DataLoader(val, **common))
+
+
+def make_model(devkit, settings):
+    """The model of `settings` for the classes of `devkit`, on its device, pretrained where that is possible."""
+    name, weights = settings.model, settings.weights
+    if weights:
+        name = models.architecture_of(weights)
+    elif settings.dataset == "voc":
+        weights = "torchvision"
+    torch.manual_seed(settings.seed)
+    return models.create(name, devkit.num_classes, weights).to(settings.device)
+
+
+def learning_rate_factor(done):
+    """The schedule: a warm-up over the first tenth of training, then a cosine to 0; `done` in 0..1.
+
+    Loshchilov and Hutter, SGDR, ICLR 2017 (without restarts).
+    """
+    return done / 0.1 if done < 0.1 else 0.5 * (1 + math.cos(math.pi * (done - 0.1) / 0.9))
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to: mean training loss, validation mean IoU (0..1), seconds for both."""
+
+    epoch: int
+    loss: float
+    mean_iou: float
+    seconds: float
+
+
+class Diverged(RuntimeError):
+    """The loss is no longer a number."""
+
+
+def fit(model, train_loader, val_loader, optimizer, settings, num_classes,
+        train_one_epoch=train_one_epoch, criterion=None, view=None):
+    """Train for the recipe's epochs and return the history, a list of `Epoch`.
+
+    After each epoch `last.pt`, `history.json` and, if it scored highest, `best.pt` are written to
+    `settings.output`; called again, it goes on where the last call stopped, or returns at once if
+    nothing is left to do. `view` (see `widgets.TrainingView`) is told of each batch and epoch.
+    An interrupt ends it after the last whole epoch. Raises Diverged on a loss that is not finite.
+    """
+    folder, epochs = settings.output, settings.recipe.epochs
+    folder.mkdir(parents=True, exist_ok=True)
+    history, first = _resume(folder, model, optimizer)
+    steps = epochs * len(train_loader)
+    # LambdaLR computes the factor from the step alone, so that it needs no state of its own
+    schedule = LambdaLR(optimizer, lambda step: learning_rate_factor((step + 1) / (steps + 1)),
+                        last_epoch=first * len(train_loader) - 1)
+    hook = optimizer.register_step_post_hook(lambda *_: schedule.step())
+    batches = _Watched(train_loader, view) if view else train_loader
+    try:
+        for epoch in range(first, epochs):
+            start = time.perf_counter()
+            loss = train_one_epoch(model, batches, criterion or make_criterion(), optimizer, settings.device)
+            if not math.isfinite(loss):
+                raise Diverged(f"the loss is {loss} after epoch {epoch + 1}: look for a too large learning rate, or "
+                               f"for batches that are void everywhere; the last good epoch is in {show(folder)}")
+            confusion = metrics.evaluate(model, val_loader, num_classes, settings.device)
+            score = metrics.mean_iou(confusion)
+            history.append(Epoch(epoch, loss, score, time.perf_counter() - start))
+            if score >= max(record.mean_iou for record in history):
+                save_checkpoint(folder / "best.pt", model, optimizer, epoch)
+            save_checkpoint(folder / "last.pt", model, optimizer, epoch)
+            _write(folder / "history.json", json.dumps([asdict(record) for record in history]))
+            if view:
+                view.epoch(history)
+    except KeyboardInterrupt:
+        print(f"Stopped. {len(history)} of {epochs} epochs are saved; run this cell again to go on.")
+    finally:
+        hook.remove()
+    return history
+
+
+def trained_model(devkit, settings, view=None):
+    """The model that notebook 4 trained and its history; trained here if there is none or it is unfinished."""
+    model = make_model(devkit, settings)
+    optimizer = torch.optim.AdamW(models.parameter_groups(model, settings.recipe.learning_rate))
+    loaders = make_loaders(devkit, settings)
+    history = fit(model, *loaders, optimizer, settings, devkit.num_classes, view=view)
+    return model, history
+
+
+class _Watched:
+    """A loader that tells `view` of each batch; everything else is the loader's own."""
+
+    def __init__(self, loader, view):
+        self._loader, self._view = loader, view
+
+    def __iter__(self):
+        for number, batch in enumerate(self._loader, 1):
+            yield batch
+            self._view.batch(number, len(self._loader))
+
+    def __len__(self):
+        return len(self._loader)
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)
+
+
+def _resume(folder, model, optimizer):
+    """History and first epoch to train; an unfitting checkpoint is an error, not a silent new start."""
+    if not (folder / "last.pt").exists():
+        return [], 0
+    try:
+        first = load_checkpoint(folder / "last.pt", model, optimizer)
+        history = [Epoch(**record) for record in json.loads((folder / "history.json").read_text())][:first]
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(f"checkpoint: expected one of this model in {show(folder)}, found another "
+                            f"({str(error).splitlines()[0][:80]}); delete that folder to train anew") from None
+    return history, first
+
+
+def _write(path, text):
+    half_done = path.with_name(f".{path.name}.{os.getpid()}")
+    half_done.write_text(text)
+    half_done.replace(path)

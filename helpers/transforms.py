@@ -1,0 +1,47 @@
+"""Image and mask to tensors, moving together; reference answers of notebook 2.
+
+A transform is called with a PIL RGB image and its PIL palette mask and returns
+`image` Float32[3, size, size], normalised, and `target` Int64[size, size] with 255 for void.
+"""
+
+import torch
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from helpers.settings import IGNORE_INDEX, MEAN, STD
+
+_TO_TENSOR = [v2.ToDtype({tv_tensors.Image: torch.float32, tv_tensors.Mask: torch.int64, "others": None},
+                         scale=True),
+              v2.Normalize(MEAN, STD), v2.ToPureTensor()]
+
+
+def _pair(steps):
+    """A callable on (image, mask) that wraps the mask, so that v2 never interpolates it."""
+    steps = v2.Compose(steps)
+
+    def transform(image, mask):
+        image, target = steps(v2.functional.to_image(image), tv_tensors.Mask(v2.functional.pil_to_tensor(mask)))
+        return image, target[0]
+    return transform
+
+
+def train_transform(size, scale=(0.75, 1.5)):
+    """Random zoom, crop, flip and colour jitter; void where the crop leaves the image."""
+    return _pair([
+        v2.ScaleJitter((size, size), scale),
+        v2.RandomCrop(size, pad_if_needed=True, fill={tv_tensors.Image: 0, tv_tensors.Mask: IGNORE_INDEX}),
+        v2.RandomHorizontalFlip(),
+        v2.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3),
+        *_TO_TENSOR,
+    ])
+
+
+def eval_transform(size):
+    """The whole image squashed to size x size, nothing left to chance."""
+    return _pair([v2.Resize((size, size)), *_TO_TENSOR])
+
+
+def denormalize(image):
+    """A copy of a normalised Float32[3, H, W] image as it looked, in [0, 1]."""
+    mean, std = image.new_tensor(MEAN)[:, None, None], image.new_tensor(STD)[:, None, None]
+    return (image * std + mean).clamp(0, 1)
