@@ -1,0 +1,257 @@
+"""What every check is made of: calling a student's function without harm, and naming what is wrong.
+
+A check has four outcomes: right (one friendly line), wrong, not attempted, raised. The last three
+are a `CheckFailed` whose `id` names the mistake and whose message is for the student.
+"""
+
+import functools
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from IPython import get_ipython
+
+from helpers.checks.guard import as_found
+from helpers.checks.values import (a_kind, describe, dtype_name, is_number, is_stub, same, show, student_line)
+
+
+class CheckFailed(AssertionError):
+    """An answer is not right yet; `id` names the mistake, the message says it to the student."""
+
+    def __init__(self, id, message):
+        super().__init__(message)
+        self.id = id
+
+    def _render_traceback_(self):
+        """What IPython and nbgrader show instead of a tower of frames."""
+        lines = ["Not yet."]
+        for paragraph in str(self).splitlines():
+            lines += textwrap.wrap(paragraph, 100, subsequent_indent=" " * (4 if paragraph[:1] == " " else 0)) or [""]
+        return lines
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong idea: `imitate` computes what it would on the same inputs, `says` explains it to the student."""
+
+    id: str
+    imitate: Callable
+    says: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call came to: a value, or the exception it ended in; `changed` names the inputs it altered."""
+
+    value: Any = None
+    error: BaseException | None = None
+    changed: tuple[str, ...] = ()
+
+
+def check(signature, section):
+    """Make `run(student, seed)` a check: `checks.name(function, seed=0)`.
+
+    `signature` is the exercise's (a list of them for an exercise of several functions), `section` the
+    number a student finds it under. `run` is given a `Student` for each function; it raises
+    CheckFailed, or returns a friendly line, alone or with a function that draws a figure.
+    """
+    signatures = [signature] if isinstance(signature, str) else signature
+
+    def decorate(run):
+        @functools.wraps(run)
+        def checked(*functions, seed=0):
+            if len(functions) == len(signatures) + 1:
+                *functions, seed = functions
+            if len(functions) != len(signatures):
+                raise TypeError(f"give the check {len(signatures)} functions, and perhaps a seed")
+            students = [Student(*pair, section) for pair in zip(functions, signatures)]
+            failure = drawing = None
+            with as_found(seed) as printed:
+                try:
+                    line = run(*students, seed)
+                    line, drawing = line if isinstance(line, tuple) else (line, None)
+                except CheckFailed as error:
+                    failure = error
+                except Exception as error:  # an answer so odd that looking at it fails
+                    failure = CheckFailed("unexpected", f"{students[0].name} returned something that could not be "
+                                          f"looked at ({describe(error)}).\nSee exercise {section} in this notebook.")
+            printed.show()
+            if failure:
+                raise failure.with_traceback(None) from None
+            print(f"✓ {line}")
+            if drawing and get_ipython():
+                drawing()
+        return checked
+    return decorate
+
+
+class Student:
+    """A student's function; whatever it does, calling it is safe."""
+
+    def __init__(self, function, signature, section):
+        self.function, self.signature, self.section = function, signature, section
+        self.name = signature.partition("(")[0]
+        self.parameters = [p.split("=")[0].strip() for p in signature.partition("(")[2].rstrip(")").split(",") if p]
+        if function is None or function is ...:
+            self.not_attempted()
+        if not callable(function):
+            self.fail("not_a_function", f"{self.name} is {show(function)}, not a function. Was the name used again "
+                      "for something else? Run the cell with your function once more.")
+
+    def fail(self, id, message):
+        """Raise CheckFailed; the message ends with where to look."""
+        raise CheckFailed(id, f"{message}\nSee exercise {self.section} in this notebook.")
+
+    def not_attempted(self, task=""):
+        task = f" ({task})" if task else ""
+        self.fail("not_attempted", f"{self.name} is still empty{task}. Replace the placeholder by your own lines, "
+                  "run that cell, then run this one again.")
+
+    def attempt(self, *args, frozen=True):
+        """Call it and say what happened; not attempted and wrong arity end the check at once.
+
+        Tensors are passed as copies; with `frozen` a change to one is noted.
+        """
+        self._fits(args)
+        copies = [a.clone() if type(a) is torch.Tensor and not a.requires_grad else a for a in args]
+        try:
+            value = self.function(*copies)
+        except CheckFailed:
+            raise
+        except BaseException as error:  # SystemExit and KeyboardInterrupt too: the next check must still run
+            if isinstance(error, NotImplementedError) and student_line(error, innermost=True):
+                self.not_attempted(str(error))
+            return Outcome(error=error)
+        if value is ... or (value is None and is_stub(self.function)):
+            self.not_attempted()
+        changed = tuple(name for name, a, b in zip(self.parameters, args, copies)
+                        if frozen and b is not a and not same(a, b))
+        return Outcome(value, changed=changed)
+
+    def __call__(self, *args, frozen=True):
+        """The value of a call; anything else ends the check."""
+        outcome = self.attempt(*args, frozen=frozen)
+        self.healthy(outcome)
+        return outcome.value
+
+    def healthy(self, outcome, before=""):
+        """End the check if the outcome is an exception, a generator or a changed input."""
+        if outcome.error is not None:
+            self.raised(outcome.error, before)
+        if inspect.isgenerator(outcome.value) or isinstance(outcome.value, (map, filter, zip)):
+            self.fail("returns_generator", f"{self.name} returned a {type(outcome.value).__name__}: nothing has been "
+                      "computed yet. Use `return` where `yield` stands, or make a tensor of what it gives.")
+        if outcome.changed:
+            self.fail("changes_input", f"{self.name} changed its input `{outcome.changed[0]}`, which its caller still "
+                      "needs. Work on a copy: `.clone()`, or an operation without a trailing underscore.")
+
+    def raised(self, error, before=""):
+        """End the check with the student's own exception, line number and source line."""
+        text = f"{self.name} stopped with {describe(error)}"
+        line = student_line(error)
+        if line:
+            text += f"\n    line {line[0]}: {line[1]}"
+        self.fail("raised", before + text)
+
+    def compare(self, reference, cases, mistakes, expects, tolerance=1e-4):
+        """Run all `cases` (tuples of arguments, smallest first) and end the check unless each is as `reference` says.
+
+        `expects` says the form of the answer in words, as in "a tensor Int64[C, C]".
+        """
+        outcomes = [self.attempt(*case) for case in cases]
+        expected = [reference(*case) for case in cases]
+        found = next(((c, o, e) for c, o, e in zip(cases, outcomes, expected)
+                      if not right(o, e, tolerance) or o.changed), None)
+        if found is None:
+            return
+        case, outcome, wanted = found
+        if outcome.error is None:
+            self.healthy(Outcome(outcome.value))
+            self.container(outcome.value, wanted, expects)
+        for mistake in mistakes:
+            if all(alike(o, imitated(mistake, case), tolerance) for o, case in zip(outcomes, cases)):
+                self.wrong(mistake.id, case, outcome, wanted, mistake.says)
+        self.healthy(outcome, f"Called with {self.arguments(case)}, ")
+        self.details(outcome.value, wanted, expects)
+        self.wrong("different", case, outcome, wanted, "Work this small case out by hand, then compare each step.")
+
+    def container(self, value, wanted, expects):
+        """End the check if the answer is not of the right Python type."""
+        if value is None:
+            self.fail("returns_none", f"{self.name} returned None; expected {expects}. Is the `return` missing?")
+        if torch.is_tensor(wanted) == torch.is_tensor(value) and (torch.is_tensor(value) or is_number(value)):
+            return
+        ids = [(list, "returns_list"), (tuple, "returns_list"), (np.ndarray, "returns_numpy"),
+               (torch.Tensor, "returns_tensor"), (dict, "returns_dictionary")]
+        id = next((id for kind, id in ids if isinstance(value, kind)), "wrong_type")
+        cure = {"returns_tensor": "`.item()` makes a Python number of a tensor with one element.",
+                "returns_numpy": "`torch.from_numpy` makes a tensor of it.",
+                "returns_list": "`torch.tensor` or `torch.stack` makes a tensor of it."}
+        self.fail(id, f"{self.name} returned {a_kind(value)}; expected {expects}. "
+                  + (cure.get(id, "") if id == "returns_tensor" or torch.is_tensor(wanted) else ""))
+
+    def details(self, value, wanted, expects):
+        """End the check if shape or dtype is wrong, or if it is NaN."""
+        if not torch.is_tensor(wanted):
+            if value != value:
+                self.fail("returns_nan", f"{self.name} returned NaN; expected {expects}. Look for 0 / 0, or for a "
+                          "mean over nothing.")
+            return
+        if value.shape != wanted.shape:
+            self.fail("wrong_shape", f"{self.name} returned shape {list(value.shape)}; expected {list(wanted.shape)}: "
+                      f"{expects}.")
+        if value.is_floating_point() and value.isnan().any() and not wanted.isnan().any():
+            self.fail("returns_nan", f"{self.name} returned NaN in {int(value.isnan().sum())} places; expected "
+                      f"{expects}. Look for 0 / 0.")
+        if value.dtype != wanted.dtype:
+            self.fail("wrong_dtype", f"{self.name} returned {dtype_name(value)}; expected {expects}. The values may "
+                      f"be right, but the next step needs this dtype: `.to(torch.{dtype_name(wanted).lower()})`.")
+
+    def wrong(self, id, case, outcome, wanted, says):
+        """End the check: what was returned for which input, what was expected, and why."""
+        got = f"raised {describe(outcome.error)}" if outcome.error is not None else f"returned {show(outcome.value)}"
+        self.fail(id, f"{self.name} {got}\n    for {self.arguments(case)}\n    expected {show(wanted)}\n{says}")
+
+    def arguments(self, case):
+        """`name = value` for the arguments of a call."""
+        return ", ".join(f"{name} = {show(value)}" for name, value in zip(self.parameters, case))
+
+    def _fits(self, args):
+        try:
+            signature = inspect.signature(self.function)
+        except (TypeError, ValueError):  # some callables written in C have none
+            return
+        try:
+            signature.bind(*args)
+        except TypeError:
+            self.fail("wrong_arity", f"{self.name} should be called as {self.signature}; yours takes "
+                      f"{str(signature) if signature.parameters else 'no arguments'}. Keep the first line as given.")
+
+
+def right(outcome, wanted, tolerance):
+    """Whether an outcome is the wanted value in the wanted form."""
+    value = outcome.value
+    if outcome.error is not None or torch.is_tensor(value) != torch.is_tensor(wanted):
+        return False
+    if torch.is_tensor(wanted) and value.dtype != wanted.dtype:
+        return False
+    return same(value, wanted, tolerance)
+
+
+def imitated(mistake, case):
+    """What a wrong idea comes to on one case."""
+    try:
+        return Outcome(mistake.imitate(*(a.clone() if torch.is_tensor(a) else a for a in case)))
+    except Exception as error:
+        return Outcome(error=error)
+
+
+def alike(outcome, other, tolerance):
+    """Whether two outcomes are the same mistake: equal values, or an exception each."""
+    if outcome.error is not None or other.error is not None:
+        return outcome.error is not None and other.error is not None
+    return same(outcome.value, other.value, tolerance)
