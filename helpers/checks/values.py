@@ -101,6 +101,10 @@ def show(value, most=24):
         return f"array {show(torch.as_tensor(np.asarray(value)))}" if value.dtype.kind in "iuf" else "a NumPy array"
     if isinstance(value, nn.Module):
         return type(value).__name__
+    if isinstance(value, Path):
+        return f'"{value.name}"'
+    if isinstance(value, list) and any(map(torch.is_tensor, value)):
+        return f"[{', '.join(map(show, value))}]"
     if callable(value):
         return getattr(value, "__name__", type(value).__name__)
     try:

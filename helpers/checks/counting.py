@@ -1,0 +1,150 @@
+"""Checks of notebook 1, second half: pixels per class."""
+
+import functools
+
+import torch
+import torch.nn.functional as F
+
+from helpers import voc
+from helpers.checks.core import Outcome, check, right
+from helpers.checks.setup import mistakes
+from helpers.checks.values import describe
+
+
+def label_maps(seed, num_classes=6):
+    """Int64[H, W] tensors of different sizes, with void; the first and the last lack the highest class."""
+    random = torch.Generator().manual_seed(seed)
+    targets = [torch.randint(num_classes, size, generator=random) for size in [(30, 41), (8, 5), (40, 31), (6, 9)]]
+    for target in (targets[0], targets[-1]):
+        target[target == num_classes - 1] = 2
+    for target in targets:
+        target[torch.rand(target.shape, generator=random) < 0.2] = 255
+        target[0, :3] = torch.tensor([0, 2, 255])
+    return targets
+
+
+@check("count_pixels(targets, num_classes)", "1.3")
+def count_pixels(student, seed):
+    small = [[[[0, 2, 1, 0]], [[2, 1, 0, 2]]], [[[2, 1, 1, 0]], [[0, 2], [1, 2], [2, 2]]],  # plain; sizes differ
+             [[[0, 2, 1, 255]], [[2, 255, 1, 0]]],  # void
+             [[[1, 1, 0, 1]], [[1, 0, 1, 1]]], [[[0, 2, 2, 0]], [[2, 0, 2, 2]]]]  # a class absent
+    cases = [([torch.tensor(target) for target in targets], 3) for targets in small]
+    cases += [(label_maps(seed), 6), (label_maps(seed + 1, 21), 21)]
+    changed = []
+    function, student.function = student.function, _on_copies(student.function, changed)
+    student.compare(voc.count_pixels, cases, COUNT_MISTAKES, "a tensor Int64[C], the number of pixels of each class")
+    if changed:
+        student.healthy(Outcome(changed=("targets",)))
+    student.function = function
+    targets, num_classes = cases[-1]
+    outcome = student.attempt(iter(targets), num_classes)
+    if isinstance(outcome.error, TypeError):
+        student.fail("needs_a_list", f"count_pixels works on a list, but on targets that come one by one, as from a "
+                     f"file, it stopped with {describe(outcome.error)}. `for target in targets` needs no length and no "
+                     "index. See 'Class imbalance'.")
+    if not right(outcome, voc.count_pixels(*cases[-1]), 0):
+        student.fail("reads_twice", "count_pixels works on a list, but `targets` may be read only once, as from a "
+                     "file; a second loop over it finds nothing left. Go through the targets in one outer loop, and "
+                     "through the classes inside it. See 'Class imbalance'.")
+    return "count_pixels counts every labelled pixel once, over images of any size, and leaves void out."
+
+
+def _on_copies(function, changed):
+    """`function`, given copies of the targets; which of them it altered is added to `changed`."""
+    @functools.wraps(function)
+    def count(targets, num_classes):
+        copies = [target.clone() for target in targets]
+        counts = function(copies, num_classes)
+        changed.extend(copy for target, copy in zip(targets, copies) if not torch.equal(target, copy))
+        return counts
+    return count
+
+
+def _bincount(target, num_classes):
+    return torch.bincount(target[target != 255], minlength=num_classes)
+
+
+def _each(count):
+    """The mistake that adds up `count(target, num_classes)` over the images."""
+    return lambda targets, num_classes: sum(count(target, num_classes) for target in targets)
+
+
+def _share(target, num_classes):
+    return _bincount(target, num_classes) / (target != 255).sum()
+
+
+def _all(targets):
+    return torch.cat([target.flatten() for target in targets])
+
+
+def _added(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for target in targets:
+        counts += torch.bincount(target[target != 255])
+    return counts
+
+
+def _without(label):
+    def count(targets, num_classes):
+        counts = voc.count_pixels(targets, num_classes)
+        counts[label] = 0
+        return counts
+    return count
+
+
+def _by_position(target, num_classes):
+    found = target[target != 255].unique(return_counts=True)[1]
+    return F.pad(found, (0, num_classes - len(found)))
+
+
+_VOID = " See 'Palette and void'."
+_IMBALANCE = " See 'Class imbalance'."
+COUNT_MISTAKES = [
+    *mistakes("void_as_background", "Void pixels were counted as class 0. They have no class: leave them out before "
+              "counting, with `target[target != 255]`." + _VOID,
+              _each(lambda t, c: torch.bincount(torch.where(t == 255, 0, t).flatten(), minlength=c))),
+    *mistakes("void_as_last_class", "Void pixels were counted as the last class. They have no class: leave them out "
+              "before counting, with `target[target != 255]`." + _VOID,
+              _each(lambda t, c: torch.bincount(t.clamp(max=c - 1).flatten(), minlength=c))),
+    *mistakes("void_crashes", "It stops on the first image with void: 255 is counted as a label, so there are 256 "
+              "counts instead of C. Leave void out before counting, with `target[target != 255]`." + _VOID,
+              _each(lambda t, c: torch.zeros(c) + torch.bincount(t.flatten(), minlength=c))),
+    *mistakes("void_counted", "Void got a count of its own, so the result is longer than C. Leave void out before "
+              "counting, with `target[target != 255]`." + _VOID,
+              lambda targets, c: torch.bincount(_all(targets), minlength=c),
+              lambda targets, c: torch.bincount(torch.where(_all(targets) == 255, c, _all(targets)), minlength=c + 1)),
+    *mistakes("minlength_forgotten", "`torch.bincount` stops at the highest label that it sees, so an image without "
+              "the last class gives fewer than C counts. Ask for `minlength=num_classes`." + _IMBALANCE,
+              _added, lambda targets, c: torch.bincount(_all(targets)[_all(targets) != 255]),
+              lambda targets, c: torch.stack([torch.bincount(t[t != 255]) for t in targets]).sum(0),
+              _each(lambda t, c: torch.bincount(t[t != 255]))),
+    *mistakes("fractions", "These are shares, not numbers of pixels. Averaged over images, a pixel of a small image "
+              "would weigh more than one of a large image: add up whole counts." + _IMBALANCE,
+              _each(_share), lambda targets, c: _each(_share)(targets, c) / len(targets),
+              lambda targets, c: voc.count_pixels(targets, c) / voc.count_pixels(targets, c).sum(),
+              lambda targets, c: voc.count_pixels(targets, c) / sum(t.numel() for t in targets)),
+    *mistakes("last_image_only", "Only the last image was counted: each turn of the loop overwrites the counts. Start "
+              "from zeros and add." + _IMBALANCE, lambda targets, c: _bincount(targets[-1], c)),
+    *mistakes("first_image_only", "Only the first image was counted: `return` stands inside the loop. Move it out by "
+              "one indent." + _IMBALANCE, lambda targets, c: _bincount(targets[0], c)),
+    *mistakes("overflows", "The counts started again from 0 after 255: uint8 holds no more. Count in int64."
+              + _IMBALANCE,
+              lambda targets, c: voc.count_pixels(targets, c) % 256),
+    *mistakes("one_size", "It stops when images differ in size: they cannot be stacked into one tensor. Count each "
+              "image on its own and add the counts." + _IMBALANCE,
+              lambda targets, c: _bincount(torch.stack(targets), c)),
+    *mistakes("counts_images", "This is the number of images that show each class, not the number of pixels."
+              + _IMBALANCE,
+              _each(lambda t, c: _bincount(t, c).clamp(max=1))),
+    *mistakes("background_left_out", "Class 0, background, was left out. It is a class like the others, and the most "
+              "frequent one. Count from 0." + _IMBALANCE,
+              _without(0), lambda targets, c: voc.count_pixels(targets, c)[1:]),
+    *mistakes("last_class_left_out", "The last class was left out. `range(num_classes)` already ends at the last "
+              "one." + _IMBALANCE, _without(-1), lambda targets, c: voc.count_pixels(targets, c)[:-1]),
+    *mistakes("position_not_label", "`unique` lists only the labels that occur; its counts were added by position, so "
+              "they slip to lower classes when one is absent. Use the labels that it returns as indices." + _IMBALANCE,
+              _each(_by_position)),
+    *mistakes("adds_labels", "The labels were added up, not the pixels: class 2 came out doubled and class 0 empty. "
+              "Sum the comparison `target == label` itself." + _IMBALANCE,
+              lambda targets, c: voc.count_pixels(targets, c) * torch.arange(c)),
+]
