@@ -7,17 +7,20 @@ import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision.models import mobilenet_v2, segmentation
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.segmentation.lraspp import LRASPP
 
-from helpers.settings import MEAN, STD, SettingsError, show
+from helpers.settings import MEAN, MODELS, STD, SettingsError, show
 
 
 def build_model(num_classes, weights=None):
@@ -54,29 +57,33 @@ def lraspp_mobilenet_v2(num_classes, backbone_weights=None):
 
 
 def create(name, num_classes, weights=None):
-    """A model by its name in `settings.MODELS`; `weights` is a file, "torchvision", or None (random start).
+    """A model by its name in `settings.MODELS`, its final layers new.
 
-    A file may hold a whole segmentation model of that name (its final layers are replaced) or, for
-    `lraspp_mobilenet_v2`, an ImageNet classifier. Raises SettingsError for another architecture's file.
+    `weights` is a file, "torchvision", or None for a random start. A file may hold a whole
+    segmentation model of that name or, for `lraspp_mobilenet_v2`, an ImageNet classifier. With
+    `name` None the file decides. Raises SettingsError for another architecture's file.
     """
     state = None if weights in (None, "torchvision") else read_weights(weights)
+    found = architecture_of(state) if state else None
+    name = name or found or MODELS[0]
+    if state and found != name:
+        raise SettingsError(f"weights: expected those of {name}, found {found or 'no model that the course knows'} in "
+                            f"{show(weights)}; name the model that fits with MODEL=, or leave WEIGHTS out")
     try:
         if name == "lraspp_mobilenet_v2":
-            if weights == "torchvision":
-                raise SettingsError("MODEL=lraspp_mobilenet_v2: expected WEIGHTS, a MobileNetV2 classifier's file, "
-                                    "found none; torchvision has no segmentation weights for it")
             model = lraspp_mobilenet_v2(num_classes, state)
         else:
-            model = _from_torchvision(name, num_classes, "DEFAULT" if weights == "torchvision" else None, state)
-    except (RuntimeError, KeyError) as error:
-        raise SettingsError(f"weights: expected those of {name}, found another architecture in {show(weights)} "
-                            f"({_first_difference(error)}); choose the model that fits with MODEL=") from None
+            model = _from_torchvision(name, num_classes, weights, state)
+    except RuntimeError as error:
+        raise SettingsError(f"weights: expected those of {name}, found others in {show(weights)} "
+                            f"({_first_difference(error)}); download the file again") from None
     raise_momentum(model)
     return model
 
 
 def _from_torchvision(name, num_classes, weights, state):
     kwargs = {"aux_loss": True} if state and any(key.startswith("aux_classifier") for key in state) else {}
+    weights = "DEFAULT" if weights == "torchvision" else None
     model = getattr(segmentation, name)(weights=weights, weights_backbone=None, **kwargs)
     if state is not None:
         model.load_state_dict(state)
@@ -108,6 +115,22 @@ def parameter_groups(model, lr):
             {"params": [p for p in trainable if id(p) not in backbone], "lr": lr}]
 
 
+def stage_shapes(model, images):
+    """The shape (C, H, W) of every stage that `images` pass on their way: a dict from name to shape."""
+    shapes = {}
+
+    def note(name):
+        return lambda module, _, output: shapes.update({name: tuple(output.shape[1:])})
+    stages = {f"backbone {name}": part for name, part in model.backbone.named_children()}
+    stages |= {f"head {name}": part for name, part in model.classifier.named_children()}
+    hooks = [part.register_forward_hook(note(name)) for name, part in stages.items()]
+    with torch.no_grad():
+        model.eval()(images)
+    for hook in hooks:
+        hook.remove()
+    return shapes
+
+
 def count_parameters(module):
     """Number of trainable parameters."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
@@ -124,22 +147,26 @@ def read_weights(path):
     return state
 
 
-def architecture_of(path):
-    """The name in `settings.MODELS` that fits a weights file; raises SettingsError if none does."""
-    keys = read_weights(path).keys()
-    signs = {"lraspp_mobilenet_v2": "features.18.0.weight",  # a classifier's own layer names
-             "lraspp_mobilenet_v3_large": "classifier.low_classifier.weight",
-             "deeplabv3_mobilenet_v3_large": "backbone.16.0.weight",
-             "deeplabv3_resnet50": "backbone.layer4.2.conv3.weight"}
-    for name, sign in signs.items():
-        if sign in keys:
-            return name
-    raise SettingsError(f"weights: expected those of {', '.join(signs)}, found another architecture in {show(path)}")
+# Layers that only one architecture has: of a whole model, and of a classifier that becomes a backbone
+_SIGNS = {"lraspp_mobilenet_v2": {"classifier.low_classifier.weight", "backbone.17.conv.0.0.weight"},
+          "lraspp_mobilenet_v3_large": {"classifier.low_classifier.weight", "backbone.16.0.weight"},
+          "deeplabv3_mobilenet_v3_large": {"classifier.4.weight", "backbone.16.0.weight"},
+          "deeplabv3_resnet50": {"classifier.4.weight", "backbone.layer4.2.conv3.weight"}}
+_BACKBONE_SIGNS = {"lraspp_mobilenet_v2": {"features.17.conv.0.0.weight", "features.18.0.weight"}}
 
 
-def save_model(path, model, name, class_names, size):
+def architecture_of(state):
+    """The name in `settings.MODELS` that a state dict belongs to, or None."""
+    for signs in (_SIGNS, _BACKBONE_SIGNS):
+        for name, layers in signs.items():
+            if layers <= state.keys():
+                return name
+    return None
+
+
+def save_model(path, model, class_names, size):
     """Write `model` as safetensors, atomically; class names and preprocessing travel in its metadata."""
-    metadata = {"model": name, "class_names": json.dumps(list(class_names)),
+    metadata = {"model": architecture_of(model.state_dict()), "class_names": json.dumps(list(class_names)),
                 "preprocessing": json.dumps({"size": size, "mean": MEAN, "std": STD})}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -196,6 +223,19 @@ def export_program(path, model, size):
         half_done.replace(path)
     finally:
         half_done.unlink(missing_ok=True)
+
+
+def run_elsewhere(program, pixels):
+    """The answer of an exported program, from a fresh Python in an empty folder that cannot see the course."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, answer = Path(folder, "pixels.safetensors"), Path(folder, "labels.safetensors")
+        save_file({"pixels": pixels.contiguous()}, source)
+        script = ("import sys, torch; from safetensors.torch import load_file, save_file; "
+                  "program = torch.export.load(sys.argv[1]).module(); "
+                  "save_file({'labels': program(load_file(sys.argv[2])['pixels'])}, sys.argv[3])")
+        subprocess.run([sys.executable, "-I", "-W", "ignore", "-c", script, Path(program).absolute(), source, answer],
+                       cwd=folder, check=True, capture_output=True)
+        return load_file(answer)["labels"]
 
 
 def _first_difference(error):

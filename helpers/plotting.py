@@ -24,7 +24,7 @@ def overlay(image, target, palette, alpha=0.5):
     """
     result = image.clone()
     painted = (target != 0) & (target != IGNORE_INDEX)
-    colours = palette.to(image)[target[painted]].T / 255  # Float32[3, painted pixels]
+    colours = palette.to(image)[target[painted].long()].T / 255  # Float32[3, painted pixels]
     result[:, painted] = (1 - alpha) * image[:, painted] + alpha * colours
     return result
 
@@ -145,6 +145,42 @@ def history_figure(history, epochs=None):
             axes.axhline(0.4, color=INK, linestyle="--", linewidth=1, label="40 %: the goal")
             axes.legend(fontsize=8, frameon=False, loc="lower right")
             axes.set_ylim(0, max([0.45] + [1.1 * record.mean_iou for record in history]))
+    return figure
+
+
+def curve_figure(values, xlabel, title):
+    """A Figure of one curve."""
+    figure = Figure(figsize=(4.5, 2.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(values, color=ACCENT)
+    axes.set_title(title, fontsize=10, color=INK)
+    axes.set_xlabel(xlabel)
+    axes.set_ylim(bottom=0)
+    axes.grid(color=FAINT, linewidth=0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def stages_figure(shapes, size):
+    """A Figure of a network's stages: each a box as high as its map, labelled with channels x height x width.
+
+    `shapes` maps a stage to (C, H, W), as `models.stage_shapes` gives it; `size` is (H, W) of the image.
+    """
+    shapes = {"image": (3, *size)} | shapes
+    figure = Figure(figsize=(0.5 * len(shapes) + 1, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    colours = {"image": INK, "backbone": ACCENT, "head": "#d55e00"}
+    for place, (name, (channels, height, width)) in enumerate(shapes.items()):
+        part = name.split()[0]
+        axes.bar(place, height, width=0.35 + 0.12 * np.log10(channels), color=colours[part], alpha=0.85)
+        axes.text(place, height + 0.02 * size[0], f"{channels}x{height}x{width}", rotation=90, fontsize=7,
+                  ha="center", va="bottom", color=INK)
+    axes.set_xticks(range(len(shapes)), [name.removeprefix("backbone ") for name in shapes], rotation=90, fontsize=8)
+    axes.set_ylabel("height in pixels")
+    axes.set_ylim(0, 1.35 * size[0])
+    axes.legend(handles=[Patch(color=colour, label=part) for part, colour in colours.items()], fontsize=8,
+                frameon=False, loc="upper right")
+    axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 

@@ -34,7 +34,7 @@ class Recipe:
 
 
 RECIPES = {
-    "shapes": Recipe(size=96, batch_size=8, epochs=8, learning_rate=3e-3, scale=(0.75, 1.5)),
+    "shapes": Recipe(size=96, batch_size=8, epochs=8, learning_rate=2e-2, scale=(0.75, 1.5)),
     "voc": Recipe(size=224, batch_size=16, epochs=12, learning_rate=2e-3, scale=(0.75, 1.75)),
 }
 
@@ -46,7 +46,7 @@ class Settings:
     dataset: str  # "shapes" or "voc"
     data_root: Path  # the folder that holds VOCdevkit/
     weights: Path | None  # a weights file; None: random start (shapes) or torchvision's (voc)
-    model: str  # one of MODELS
+    model: str | None  # one of MODELS; None: the one that the weights file fits, else the first
     device: torch.device
     budget: str  # "full", or "short": a few steps that prove the loop runs
     seed: int
@@ -81,7 +81,7 @@ def load() -> Settings:
         seed = int(os.environ.get("COURSE_SEED") or 0)
     except (RuntimeError, ValueError) as error:
         raise SettingsError(f"COURSE_DEVICE or COURSE_SEED: {str(error).splitlines()[0]}") from None
-    return Settings(dataset, root, weights, _one_of("MODEL", MODELS, MODELS[0]), device,
+    return Settings(dataset, root, weights, _one_of("MODEL", MODELS, None), device,
                     _one_of("BUDGET", ("full", "short"), "full"), seed,
                     _path("OUTPUT") or ROOT / "build" / dataset)
 
@@ -94,9 +94,9 @@ def show(path) -> str:
 
 def _one_of(name, allowed, default):
     value = os.environ.get(f"COURSE_{name}") or default
-    if value not in allowed:
+    if value != default and value not in allowed:
         raise SettingsError(f"{name}: expected one of {', '.join(allowed)}, found {value!r}; "
-                            f"try {name}={default}")
+                            f"leave it out for the default")
     return value
 
 

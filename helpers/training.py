@@ -75,13 +75,9 @@ def make_loaders(devkit, settings):
 
 def make_model(devkit, settings):
     """The model of `settings` for the classes of `devkit`, on its device, pretrained where that is possible."""
-    name, weights = settings.model, settings.weights
-    if weights:
-        name = models.architecture_of(weights)
-    elif settings.dataset == "voc":
-        weights = "torchvision"
+    weights = settings.weights or ("torchvision" if settings.dataset == "voc" else None)
     torch.manual_seed(settings.seed)
-    return models.create(name, devkit.num_classes, weights).to(settings.device)
+    return models.create(settings.model, devkit.num_classes, weights).to(settings.device)
 
 
 def learning_rate_factor(done):

@@ -1,0 +1,45 @@
+# The two commands: `make course` runs the whole course, `make test` proves it.
+# DATASET=shapes|voc, DATA_ROOT=dir, WEIGHTS=file and MODEL=name go to any of them.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export COURSE_DATASET := $(or $(DATASET),$(COURSE_DATASET))
+export COURSE_DATA_ROOT := $(or $(if $(DATA_ROOT),$(abspath $(DATA_ROOT))),$(COURSE_DATA_ROOT))
+export COURSE_WEIGHTS := $(or $(if $(WEIGHTS),$(abspath $(WEIGHTS))),$(COURSE_WEIGHTS))
+export COURSE_MODEL := $(or $(MODEL),$(COURSE_MODEL))
+
+help:
+	@echo "make course    run the five solution notebooks, write build/course/"
+	@echo "make test      run every test"
+	@echo "make lab       open the student notebooks in JupyterLab"
+	@echo "make release   write notebooks/ from solutions/"
+	@echo "make outputs   run the solutions and store their outputs in solutions/"
+
+course: .venv/ready
+	@$(BIN)/python -m tools.course
+
+outputs: .venv/ready
+	@$(BIN)/python -m tools.course --store
+
+release: .venv/ready
+	@$(BIN)/python -m tools.release
+
+lab: .venv/ready
+	$(BIN)/jupyter lab notebooks
+
+test: export COURSE_DATASET :=
+test: export COURSE_DATA_ROOT :=
+test: export COURSE_WEIGHTS :=
+test: export COURSE_MODEL :=
+test: .venv/ready
+	rm -rf build/nbval
+	COURSE_OUTPUT=$(abspath build/nbval) $(BIN)/python -m pytest -q -p no:cacheprovider \
+		--nbval --nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 900 solutions
+	$(BIN)/python -m pytest
+
+.venv/ready: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.PHONY: help course outputs release lab test

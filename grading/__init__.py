@@ -1,0 +1,1 @@
+"""What instructors run: plug-ins for nbgrader. Nothing here is needed by a student."""

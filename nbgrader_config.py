@@ -1,0 +1,28 @@
+"""nbgrader's settings: `python -m nbgrader ...` from the course folder finds them here."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # for the plug-ins in grading/
+
+from nbgrader import preprocessors as nbgrader  # noqa: E402
+
+from grading.release import NameTheTask  # noqa: E402
+
+c = get_config()  # noqa: F821
+
+c.CourseDirectory.course_id = "segmentation-course"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "notebooks"
+
+c.GenerateAssignment.preprocessors = [
+    nbgrader.LockCells, NameTheTask, nbgrader.ClearOutput, nbgrader.CheckCellMetadata, nbgrader.ComputeChecksums,
+    nbgrader.SaveCells, nbgrader.ClearHiddenTests, nbgrader.ComputeChecksums, nbgrader.CheckCellMetadata]
+c.ClearOutput.remove_metadata_fields = ["collapsed", "scrolled", "execution", "ExecuteTime"]
+
+# A warning or a progress bar on stderr would cost a right answer all its points
+c.IgnorePattern.enabled = True
+c.IgnorePattern.pattern = r"(?s).*"
+# The tag skip-execution on a graded cell would give full points: ask for one that nobody writes
+c.Execute.skip_cells_with_tag = "no cell is ever skipped"
+c.ExecutePreprocessor.record_timing = False

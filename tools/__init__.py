@@ -1,0 +1,1 @@
+"""What maintainers run, through the Makefile: the whole course, its release, its stored outputs."""

@@ -1,0 +1,112 @@
+"""`make course`: run the five solution notebooks and write build/course/.
+
+With `--store` the outputs go back into `solutions/`, which is how stored outputs are made.
+"""
+
+import json
+import os
+import resource
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
+from tqdm import tqdm
+
+from helpers import models, settings, voc
+from tools import notebooks
+
+OUTPUT = settings.ROOT / "build" / "course"
+
+
+def main():
+    start = time.perf_counter()
+    try:
+        config = settings.load()
+        devkit = voc.prepare(config)
+        if config.weights:
+            models.create(config.model, devkit.num_classes, config.weights)
+    except settings.SettingsError as error:
+        sys.exit(f"make course: {error}")
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    OUTPUT.mkdir(parents=True)
+    os.environ |= {"COURSE_OUTPUT": str(OUTPUT), "COURSE_DATA_ROOT": str(config.data_root)}
+    if config.weights:
+        os.environ["COURSE_WEIGHTS"] = str(config.weights)
+    seconds = {}
+    for name in notebooks.NAMES:
+        seconds[name] = run_one(name)
+    results = {"dataset": config.dataset, "device": str(config.device),
+               **json.loads((OUTPUT / "evaluation.json").read_text()),
+               "seconds": round(time.perf_counter() - start, 1), "notebooks": seconds}
+    (OUTPUT / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    report(results)
+
+
+def run_one(name):
+    """Execute one notebook, keep it as .ipynb and .html; the seconds it took."""
+    start = time.perf_counter()
+    notebook = nbformat.read(notebooks.solution(name), as_version=4)
+    code = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    with tqdm(total=len(code), desc=f"{name:15}", unit="cell", bar_format="{desc} {bar} {n_fmt}/{total_fmt} cells"
+              " {elapsed}{postfix}") as progress, watch_training(progress):
+        try:
+            notebooks.run(notebook, notebooks.solution(name).parent, lambda **_: progress.update())
+        except CellExecutionError as error:
+            notebooks.write(notebook, OUTPUT / f"{name}.ipynb")
+            last = str(error).strip().splitlines()[-1]
+            progress.close()
+            sys.exit(f"make course: {name} stopped at cell {progress.n + 1} of {len(code)}: {last}\n"
+                     f"The notebook as far as it came: {settings.show(OUTPUT / name)}.ipynb")
+    notebooks.tidy(notebook)
+    notebooks.write(notebook, OUTPUT / f"{name}.ipynb")
+    (OUTPUT / f"{name}.html").write_text(HTMLExporter().from_notebook_node(notebook)[0])
+    if "--store" in sys.argv:
+        notebooks.write(notebook, notebooks.solution(name))
+    return round(time.perf_counter() - start, 1)
+
+
+class watch_training:
+    """Shows in a progress bar what the notebook's training has reached, from its history file."""
+
+    def __init__(self, progress):
+        self.progress, self.done = progress, threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+
+    def watch(self):
+        while not self.done.wait(1):
+            try:
+                history = json.loads(Path(OUTPUT, "history.json").read_text())
+                self.progress.set_postfix_str(f" epoch {len(history)}, mean IoU {history[-1]['mean_iou']:.3f}")
+            except (OSError, ValueError):
+                self.progress.refresh()
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+
+
+def report(results):
+    for key in ("dataset", "device", "mean_iou", "mean_iou_at_mask_size", "baseline_mean_iou", "untrained_mean_iou",
+                "seconds"):
+        value = results[key]
+        print(f"{key:22} {value:.3f}" if isinstance(value, float) else f"{key:22} {value}")
+    # Linux counts in KiB, macOS in bytes
+    unit = 1 if sys.platform == "darwin" else 1024
+    print(f"{'peak memory':22} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1e9:.2f} GB")
+    print(f"written                {settings.show(OUTPUT)}/: notebooks as .ipynb and .html, model.safetensors, "
+          "model.pt2, results.json")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("make course: stopped; what was trained is kept in build/course until the next run")

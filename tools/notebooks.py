@@ -1,0 +1,39 @@
+"""Reading, running and tidying notebooks."""
+
+import nbformat
+from nbclient import NotebookClient
+from traitlets.config import Config
+
+from helpers.settings import ROOT
+
+NAMES = ("01_setup", "02_augmentation", "03_model", "04_training", "05_evaluation")
+_ENCRYPTED = Config({"KernelManager": {"transport_encryption": "auto"}})  # else every kernel warns on stderr
+
+
+def solution(name):
+    return ROOT / "solutions" / name / f"{name}.ipynb"
+
+
+def run(notebook, folder, on_cell=lambda **_: None):
+    """Execute in place, in `folder`; `on_cell(cell_index=..., ...)` after each. Raises nbclient's CellExecutionError."""
+    NotebookClient(notebook, timeout=None, kernel_name="python3", record_timing=False, config=_ENCRYPTED,
+                   resources={"metadata": {"path": str(folder)}}, on_cell_executed=on_cell).execute()
+
+
+def tidy(notebook):
+    """Take out what differs from machine to machine and what no viewer can show: times, versions, widget state."""
+    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+                         "language_info": {"name": "python"}}
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    return notebook
+
+
+def write(notebook, path):
+    """Write atomically; a reader sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half_done = path.with_name(f".{path.name}")
+    nbformat.write(notebook, half_done)
+    half_done.replace(path)

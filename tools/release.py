@@ -1,0 +1,83 @@
+"""`make release`: write notebooks/ from solutions/ with nbgrader, byte for byte the same each time.
+
+The repository's public address is stamped in on the way, from pyproject.toml, its only source.
+`--check` writes nothing and fails if anything would change.
+"""
+
+import re
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+import nbformat
+from nbgrader.converters import GenerateAssignment
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import PyFileConfigLoader
+
+from helpers.settings import ROOT
+from tools import notebooks
+
+
+def repository():
+    """The public address as owner/name."""
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        address = tomllib.load(file)["project"]["urls"]["Repository"]
+    return address.removeprefix("https://github.com/")
+
+
+def stamped(text, address):
+    """`text` with every Colab, raw and clone address pointing at `address`."""
+    for pattern in (r"(colab\.research\.google\.com/github/)[\w.-]+/[\w.-]+(/blob/main/notebooks)",
+                    r"(raw\.githubusercontent\.com/)[\w.-]+/[\w.-]+(/main/colab_setup\.sh)",
+                    r"(git clone (?:[\w=-]+ )*https://github\.com/)[\w.-]+/[\w.-]+?(\.git\b)",
+                    r"(REPOSITORY:-https://github\.com/)[\w.-]+/[\w.-]+?(\.git\b)"):
+        text = re.sub(pattern, rf"\g<1>{address}\g<2>", text)
+    return text
+
+
+def build():
+    """The files of a release: a dict from path to its bytes."""
+    files, address = {}, repository()
+    for path in (ROOT / "README.md", ROOT / "colab_setup.sh"):
+        files[path] = stamped(path.read_text(), address).encode()
+    for name in notebooks.NAMES:
+        source = nbformat.read(notebooks.solution(name), as_version=4)
+        for cell in source.cells:
+            cell.source = stamped(cell.source, address)
+        files[notebooks.solution(name)] = (nbformat.writes(source) + "\n").encode()
+    with tempfile.TemporaryDirectory() as folder:
+        for name in notebooks.NAMES:
+            stage = Path(folder, "source", name, f"{name}.ipynb")
+            stage.parent.mkdir(parents=True)
+            stage.write_bytes(files[notebooks.solution(name)])
+            generate(name, Path(folder))
+            released = Path(folder, "release", name, f"{name}.ipynb").read_bytes()
+            files[ROOT / "notebooks" / name / f"{name}.ipynb"] = released.rstrip(b"\n") + b"\n"
+    return files
+
+
+def generate(name, folder):
+    """Run nbgrader's generate_assignment from `folder`/source to `folder`/release."""
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
+    config.CourseDirectory.root = str(folder)
+    config.CourseDirectory.source_directory = "source"
+    config.CourseDirectory.release_directory = "release"
+    config.CourseDirectory.assignment_id = name
+    config.GenerateAssignment.no_database = True
+    GenerateAssignment(coursedir=CourseDirectory(config=config), config=config).start()
+
+
+def main():
+    files = build()
+    changed = [path for path, content in files.items() if not path.exists() or path.read_bytes() != content]
+    if "--check" in sys.argv:
+        sys.exit(f"make release would change {', '.join(str(p.relative_to(ROOT)) for p in changed)}" if changed else 0)
+    for path in changed:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(files[path])
+    print(f"make release: {len(files)} files, {len(changed)} written")
+
+
+if __name__ == "__main__":
+    main()
