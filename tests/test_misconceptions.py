@@ -5,6 +5,7 @@ import pytest
 from helpers import checks
 from tests.misconceptions import bank
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # answers may warn: that is part of the test
 WRONG, RIGHT = bank.answers(kind="wrong"), bank.answers(kind="right")
 
 

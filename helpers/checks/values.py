@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 from helpers.settings import ROOT
 
@@ -101,6 +102,10 @@ def show(value, most=24):
         return f"array {show(torch.as_tensor(np.asarray(value)))}" if value.dtype.kind in "iuf" else "a NumPy array"
     if isinstance(value, nn.Module):
         return type(value).__name__
+    if isinstance(value, DataLoader):
+        return f"a loader of {len(value)} batches, {len(value.dataset)} images"
+    if isinstance(value, torch.device):
+        return str(value)
     if isinstance(value, Path):
         return f'"{value.name}"'
     if isinstance(value, list) and any(map(torch.is_tensor, value)):

@@ -1,0 +1,194 @@
+"""Check of notebook 4, checkpoints."""
+
+import copy
+import zipfile
+from pathlib import Path
+
+import torch
+
+from helpers.checks import toys
+from helpers.checks.core import check
+from helpers.checks.values import a_kind, describe, is_number, same, show
+
+EPOCH = 3  # the epoch just finished in all of these trials
+
+
+def _trained(seed):
+    """A Toy and an Adam that have taken two steps."""
+    model = toys.toy(seed)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    for _ in range(2):
+        _step(model, optimizer, seed)
+    return model, optimizer
+
+
+def _step(model, optimizer, seed):
+    images, _ = next(iter(toys.loader(seed)))
+    optimizer.zero_grad()
+    model.train()(images)["out"].square().mean().backward()
+    optimizer.step()
+
+
+def _fresh(seed):
+    """As after a restart: other weights, an optimizer that knows nothing and has another learning rate."""
+    model = toys.toy(seed + 1000)
+    return model, torch.optim.Adam(model.parameters(), lr=0.01)
+
+
+def _weights(model):
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def _state(model, optimizer):
+    return copy.deepcopy((dict(model.state_dict()), optimizer.state_dict()))
+
+
+@check(["save_checkpoint(path, model, optimizer, epoch)", "load_checkpoint(path, model, optimizer)"], "4.3")
+def checkpoint(save, load, seed):
+    """Exercise 4.3: the pair save_checkpoint, load_checkpoint."""
+    path = Path("checkpoint.pt").absolute()  # in the empty folder of the check
+    model, optimizer = _trained(seed)
+    before = _state(model, optimizer)
+    save(path, model, optimizer, EPOCH)
+    if not same(before, _state(model, optimizer)):
+        save.fail("changes_input", "save_checkpoint changed the model or the optimizer; it should only look at them.")
+    if not path.is_file():
+        others = ", ".join(sorted(found.name for found in path.parent.iterdir()))
+        save.fail("not_saved", f"There is no file at `path` after save_checkpoint{others and f', but there is {others}'}. "
+                  "Write to the path that was given, under exactly that name.")
+    _holds_states(save, path)
+    _restores(load, path, model, optimizer, seed)
+    _refuses_another_model(load, path, seed)
+    _works_on_any_device(load, path, seed)
+    _survives_dying(save, load, path, seed)
+    return "checkpoint: training goes on where it stopped, on any device, and a file is whole or not there."
+
+
+def _holds_states(save, path):
+    """The file holds states, not pickled objects; looked up without running anything in it."""
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception:  # not written by torch.save, which is fine
+        return
+    objects = [name for name in names if name.startswith(("torch.nn.modules", "torch.optim", "helpers.", "__main__"))]
+    if objects:
+        save.fail("whole_model_pickled", f"The file holds a whole object ({objects[0]}), not its state. Such a file "
+                  "breaks when the code moves, and runs code when it is loaded: save `state_dict()`s.")
+
+
+def _restores(load, path, model, optimizer, seed):
+    """Model, optimizer and epoch are as they were."""
+    resumed, its_optimizer = _fresh(seed)
+    untouched = _state(resumed, its_optimizer)
+    outcome = load.attempt(path, resumed, its_optimizer)
+    _readable(load, outcome)
+    state, wanted = dict(resumed.state_dict()), dict(model.state_dict())
+    if same(state, untouched[0]):
+        load.fail("model_not_restored", "After load_checkpoint the model is what it was before. `load_state_dict` has "
+                  "to be called on the model that was given; a new name inside the function changes nothing outside.")
+    if not same(_weights(resumed), _weights(model)):
+        load.fail("model_incomplete", "After load_checkpoint some weights differ from those that were saved. "
+                  "`model.state_dict()` has all of them.")
+    if not same(state, wanted):
+        load.fail("buffers_missing", "The weights are back, but BatchNorm's running statistics are not: they are "
+                  "buffers, no parameters. `model.state_dict()` has both.")
+    found, expected = its_optimizer.state_dict(), optimizer.state_dict()
+    if not found["state"]:
+        load.fail("optimizer_missing", "The model is back, but the optimizer has forgotten its moments (and its step "
+                  "count), so training would jump. Save and load `optimizer.state_dict()` as well.")
+    if not same(found, expected):
+        load.fail("optimizer_incomplete", "The optimizer is not what it was: its learning rate or its moments differ. "
+                  "`optimizer.load_state_dict` restores both.")
+    _next_epoch(load, outcome.value)
+    for trained in ((model, optimizer), (resumed, its_optimizer)):
+        _step(*trained, seed + 1)
+    if not same(_weights(resumed), _weights(model)):
+        load.fail("different", "The next training step after load_checkpoint differs from the one without a restart. "
+                  "Did the optimizer lose the model's parameters?")
+
+
+def _readable(load, outcome):
+    """Loading did not end in an exception."""
+    text = describe(outcome.error) if outcome.error is not None else ""
+    if "Missing key" in text and "running_mean" in text and ".weight" not in text:
+        load.fail("buffers_missing", f"load_checkpoint stopped with {text}\nThe file lacks BatchNorm's running "
+                  "statistics: they are buffers, no parameters. `model.state_dict()` has both.")
+    load.healthy(outcome)
+
+
+def _next_epoch(load, value):
+    """The value is the number of the next epoch."""
+    if value is None:
+        load.fail("returns_none", "load_checkpoint returned None; expected the epoch to go on with. Is the `return` "
+                  "missing?")
+    if not is_number(value) or value != int(value):
+        kind = "returns_tensor" if torch.is_tensor(value) else "wrong_type"
+        load.fail(kind, f"load_checkpoint returned {a_kind(value)}; expected an int, the epoch to go on with. The "
+                  "model and the optimizer are changed where they are and need not be returned.")
+    if value != EPOCH + 1:
+        load.fail("epoch_off_by_one" if abs(value - EPOCH - 1) == 1 else "wrong_epoch",
+                  f"Epoch {EPOCH} was just finished when the file was saved, and load_checkpoint returned "
+                  f"{show(value)}; expected {EPOCH + 1}, the next one. Otherwise an epoch is trained twice, or skipped.")
+
+
+def _refuses_another_model(load, path, seed):
+    """A file of another architecture is an error, not a silent new start."""
+    torch.manual_seed(seed)
+    other = toys.Toy()
+    other.extra = torch.nn.Conv2d(3, 3, 1)
+    if load.attempt(path, other, torch.optim.Adam(other.parameters())).error is None:
+        load.fail("strict_false", "A model with one more layer was loaded without a word, and that layer kept its random "
+                  "weights. Leave `strict=False` out: names that do not fit should be an error.")
+
+
+def _works_on_any_device(load, path, seed):
+    """The same file as if it had been saved on a GPU that this machine does not have."""
+    elsewhere = path.with_name("from_gpu.pt")
+    if not _pretend_saved_on_gpu(path, elsewhere):
+        return
+    outcome = load.attempt(elsewhere, *_fresh(seed))
+    if outcome.error is not None:
+        load.fail("no_map_location", f"A checkpoint that was saved on a GPU could not be loaded here:\n"
+                  f"    {describe(outcome.error)}\nTell torch.load where to put the tensors: "
+                  "`map_location=\"cpu\"`, or the device of the model.")
+
+
+def _pretend_saved_on_gpu(path, elsewhere):
+    """Write a copy whose tensors are said to lie on a GPU; False if the file is not one of torch.save."""
+    device = f"cuda:{torch.cuda.device_count()}".encode()
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(elsewhere, "w") as new:
+        names = [name for name in old.namelist() if name.endswith("data.pkl")]
+        for name in old.namelist():
+            data = old.read(name)
+            if name in names:  # in the pickle a location is a string with its length before it
+                data = data.replace(b"X\x03\x00\x00\x00cpu", b"X" + len(device).to_bytes(4, "little") + device)
+            new.writestr(name, data)
+    return bool(names)
+
+
+class _DiskFull:
+    """Cannot be written: stands for a full disk, or a run that is stopped in the middle."""
+
+    def __reduce__(self):
+        raise OSError("no space left on device")
+
+
+class _Dying(toys.Toy):
+    """A Toy whose state cannot be written to its end."""
+
+    def state_dict(self, *args, **kwargs):
+        return super().state_dict(*args, **kwargs) | {"zz_last": _DiskFull()}
+
+
+def _survives_dying(save, load, path, seed):
+    """A save that dies leaves the earlier file whole."""
+    model = _Dying()
+    save.attempt(path, model, torch.optim.Adam(model.parameters()), EPOCH + 1)
+    resumed, optimizer = _fresh(seed)
+    outcome = load.attempt(path, resumed, optimizer)
+    if outcome.error is not None or not same(_weights(resumed), _weights(_trained(seed)[0])):
+        save.fail("half_written", "A save that dies half-way (disk full, session ended) has destroyed the checkpoint "
+                  "that was there before. Write to another name in the same folder first, then `replace` the old file "
+                  "by the new one in one go.")

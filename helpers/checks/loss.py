@@ -1,0 +1,140 @@
+"""Check of notebook 4, the loss."""
+
+import torch
+import torch.nn.functional as F
+
+from helpers import training
+from helpers.checks.core import Mistake, Student, check
+from helpers.checks.values import a_kind, describe, is_number, same, show
+from helpers.settings import IGNORE_INDEX
+
+
+def _clean(target):
+    return torch.where(target == IGNORE_INDEX, 0, target)
+
+
+def _per_pixel(logits, target):
+    return F.cross_entropy(logits, target, ignore_index=IGNORE_INDEX, reduction="none")
+
+
+def _binary(logits, target):
+    one_hot = F.one_hot(_clean(target), logits.shape[1]).movedim(-1, 1).to(logits)
+    return F.binary_cross_entropy_with_logits(logits, one_hot * (target != IGNORE_INDEX)[:, None])
+
+
+def _binary_valid(logits, target):
+    one_hot = F.one_hot(_clean(target), logits.shape[1]).movedim(-1, 1).to(logits)
+    loss = F.binary_cross_entropy_with_logits(logits, one_hot, reduction="none").mean(1)
+    return loss[target != IGNORE_INDEX].mean()
+
+
+def _flattened(logits, target):
+    return F.cross_entropy(logits.reshape(-1, logits.shape[1]), target.flatten(), ignore_index=IGNORE_INDEX)
+
+
+def _image_by_image(logits, target):
+    losses = [F.cross_entropy(l[None], t[None], ignore_index=IGNORE_INDEX) for l, t in zip(logits, target)]
+    return torch.stack(losses).mean()
+
+
+def _loss(**options):
+    return lambda logits, target: F.cross_entropy(logits, target, **{"ignore_index": IGNORE_INDEX} | options)
+
+
+CRITERION = [
+    Mistake("no_ignore_index", lambda logits, target: F.cross_entropy(logits, target),
+            "The target 255 means void, and there is no logit number 255. Tell the loss to leave it out: "
+            "`ignore_index=255`."),
+    Mistake("ignore_index_zero", lambda logits, target: F.cross_entropy(logits, target, ignore_index=0),
+            "It ignores class 0, which is background and should be learned. Void is 255: `ignore_index=255`."),
+    Mistake("ignore_index_zero", lambda logits, target: F.cross_entropy(logits, _clean(target), ignore_index=0),
+            "It ignores background together with void. Only void is to be left out: `ignore_index=255`."),
+    Mistake("void_as_background", lambda logits, target: F.cross_entropy(logits, _clean(target)),
+            "Void pixels are taught as background here. Nobody knows what they are: `ignore_index=255` leaves them out."),
+    Mistake("softmax_first", lambda logits, target: _loss()(logits.softmax(1), target),
+            "CrossEntropyLoss takes raw logits; it applies log_softmax itself. With a softmax before it the loss hardly "
+            "falls and training crawls."),
+    Mistake("sigmoid_first", lambda logits, target: _loss()(logits.sigmoid(), target),
+            "CrossEntropyLoss takes raw logits. A sigmoid before it squeezes them into 0 to 1, and training crawls."),
+    Mistake("log_softmax_missing", lambda logits, target: F.nll_loss(logits, target, ignore_index=IGNORE_INDEX),
+            "NLLLoss expects log-probabilities, and these are logits. CrossEntropyLoss does both steps."),
+    Mistake("reduction_sum", _loss(reduction="sum"),
+            "That is the sum over all pixels; it grows with the image and with the batch, and so would each step. Use "
+            "the mean, which is the default."),
+    Mistake("void_in_mean", lambda logits, target: _per_pixel(logits, target).mean(),
+            "Void pixels add 0 to the sum, but they still count in the number that it is divided by. Divide by the "
+            "pixels that are not void."),
+    Mistake("one_hot_targets", _binary,
+            "A yes-or-no loss for each class on one-hot targets is another loss. Here each pixel has exactly one class: "
+            "CrossEntropyLoss takes the class indices as they are."),
+    Mistake("one_hot_targets", _binary_valid,
+            "A yes-or-no loss for each class on one-hot targets is another loss. Here each pixel has exactly one class: "
+            "CrossEntropyLoss takes the class indices as they are."),
+    Mistake("permute_forgotten", _flattened,
+            "Flattening [N, C, H, W] to rows of C mixes pixels and classes. Move the classes to the end first "
+            "(`permute(0, 2, 3, 1)`), or do not flatten: CrossEntropyLoss takes images."),
+    Mistake("mean_of_images", _image_by_image,
+            "The mean was taken for each image, then over images, so a pixel of an image with much void weighs more. "
+            "Average over all valid pixels of the batch at once."),
+    Mistake("label_smoothing", _loss(label_smoothing=0.1),
+            "Label smoothing is switched on; leave it out here, so that the loss can be compared."),
+    Mistake("sign_wrong", lambda logits, target: -_loss()(logits, target),
+            "The sign is wrong: minimising this makes the right class less likely with each step."),
+]
+
+
+def criterion_cases(seed):
+    """Arguments of the criterion: one pixel, then no void, then void shared unevenly among images that are not square."""
+    generator = torch.Generator().manual_seed(seed)
+    cases = [(torch.tensor([[[[1.0]], [[0.0]], [[-1.0]]]]), torch.tensor([[[1]]]))]
+    for shape, void in [((2, 3, 1, 2), 0), ((2, 3, 2, 3), 2), ((3, 4, 3, 5), 6)]:
+        images, classes, height, width = shape
+        target = torch.randint(classes, (images, height, width), generator=generator)
+        target[0, 0, 0], target[-1, 0, 0] = 0, classes - 1
+        target[0].view(-1)[1:1 + void] = IGNORE_INDEX
+        cases.append((2 * torch.randn(shape, generator=generator), target))
+    return cases
+
+
+@check("make_criterion()", "4.1")
+def make_criterion(student, seed):
+    """Exercise 4.1."""
+    made = student()
+    if isinstance(made, type):
+        student.fail("class_not_instance", f"make_criterion returned the class {made.__name__}, not a loss made from "
+                     "it. Call the class: brackets, and in them what it should ignore.")
+    if made is None:
+        student.fail("returns_none", "make_criterion returned None; expected a loss that can be called. Is the "
+                     "`return` missing?")
+    if not callable(made):
+        student.fail("not_callable", f"make_criterion returned {a_kind(made)}; expected something to be called as "
+                     "criterion(logits, target), such as a module or a function.")
+    criterion = Student(made, "criterion(logits, target)", "4.1")
+    cases = criterion_cases(seed)
+    outcomes = [criterion.attempt(*case) for case in cases]
+    swapped = [criterion.attempt(*case[::-1]) for case in cases]
+    if all(same(o.value, training.make_criterion()(*case)) for o, case in zip(swapped, cases)):
+        student.fail("arguments_swapped", "Your criterion takes (target, logits); the training loop calls it as "
+                     "criterion(logits, target), as all losses in PyTorch are called.")
+    for case, outcome in zip(cases, outcomes):
+        if outcome.error is not None and "Class values must be smaller than num_classes" in describe(outcome.error):
+            student.fail("one_hot_targets", f"criterion stopped with {describe(outcome.error)}\nNo one-hot targets are "
+                         "needed, and void (255) has no place in them: CrossEntropyLoss takes the class indices.")
+        if torch.is_tensor(outcome.value) and outcome.value.shape == case[1].shape and outcome.value.ndim == 3:
+            student.fail("not_reduced", f"criterion returned {a_kind(outcome.value)}, a loss for each pixel; expected "
+                         "one number, their mean over the pixels that are not void.")
+        if is_number(outcome.value):
+            student.fail("graph_cut", f"criterion returned the Python number {show(outcome.value)}. `backward()` needs "
+                         "a tensor with its graph: leave `.item()` to the training loop.")
+    criterion.compare(training.make_criterion(), cases, CRITERION, "a tensor Float32[], one number")
+    for logits, target in cases[-1:]:
+        logits.requires_grad_()
+        value = criterion(logits, target)
+        if not value.requires_grad:
+            student.fail("graph_cut", "The value of the loss is right, but its graph is cut (`detach`, `no_grad` or a "
+                         "way through NumPy), so the model cannot learn from it.")
+        expected, = torch.autograd.grad(training.make_criterion()(logits, target), logits)
+        if not same(torch.autograd.grad(value, logits)[0], expected):
+            student.fail("different_gradient", "The value of the loss is right, but its gradient is not. Is a part of "
+                         "it detached?")
+    return "make_criterion: mean cross entropy over the pixels that are not void."

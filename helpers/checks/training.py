@@ -1,0 +1,194 @@
+"""Check of notebook 4, one epoch of training."""
+
+import torch
+from torch import nn
+
+from helpers import training
+from helpers.checks import toys
+from helpers.checks.core import Mistake, check
+from helpers.checks.values import a_kind, describe, is_number, same, show
+
+
+class _Run:
+    """One epoch on a Toy: what came out, and how often each part was used."""
+
+    def __init__(self, seed, train, device="cpu"):
+        self.model = toys.toy(seed).eval()  # as an evaluation leaves it
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.5)
+        self.loader, self.losses, self.steps, self.backwards = toys.loader(seed), [], 0, 0
+        self.optimizer.register_step_pre_hook(self._step)
+        self.outcome = train(self.model, self.loader, self.criterion, self.optimizer, torch.device(device))
+        self.parameters = [parameter.detach() for parameter in self.model.parameters()]
+
+    def _step(self, *_):
+        self.steps += 1
+
+    def _backward(self, gradient):
+        self.backwards += 1
+
+    def criterion(self, logits, target):
+        loss = training.make_criterion()(logits, target)
+        self.losses.append(loss)
+        if loss.requires_grad:
+            loss.register_hook(self._backward)
+        return loss
+
+
+def _train(zero="before", step="batch", train_mode=True, epochs=1):
+    """A training epoch with its parts in other places."""
+    def run(model, loader, criterion, optimizer, device):
+        model.train(train_mode)
+        optimizer.zero_grad()
+        for _ in range(epochs):
+            for images, targets in loader:
+                if zero == "before":
+                    optimizer.zero_grad()
+                criterion(model(images)["out"], targets).backward()
+                if step == "batch":
+                    optimizer.step()
+        if step == "epoch":
+            optimizer.step()
+    return run
+
+
+STEPS = [
+    Mistake("no_zero_grad", _train(zero="never"),
+            "The gradients of earlier batches are still in there when you step: `backward()` adds to `.grad`. Call "
+            "`optimizer.zero_grad()` once for every batch."),
+    Mistake("one_step_per_epoch", _train(zero="never", step="epoch"),
+            "There is one step for the whole epoch. `optimizer.step()` belongs inside the loop, after each `backward()`."),
+    Mistake("one_step_per_epoch", _train(step="epoch"),
+            "There is one step for the whole epoch, with the gradient of the last batch. `optimizer.step()` belongs "
+            "inside the loop, after each `backward()`."),
+]
+
+
+@check("train_one_epoch(model, loader, criterion, optimizer, device)", "4.2")
+def train_one_epoch(student, seed):
+    """Exercise 4.2."""
+    run = _Run(seed, student.attempt)
+    _used_well(student, run)
+    student.healthy(run.outcome)
+    reference = _Run(seed, training.train_one_epoch)
+    _stepped_well(student, run, reference, seed)
+    _returned_well(student, run, reference)
+    _moves_batches(student)
+    return f"train_one_epoch steps once a batch and returns the mean loss per image, here {reference.outcome:.3f}."
+
+
+def _used_well(student, run):
+    """All arguments were used, each batch once, in training mode."""
+    error, calls, batches = run.outcome.error, run.model.calls, len(run.loader)
+    text = describe(error) if error is not None else ""
+    if "dict" in text and isinstance(error, (AttributeError, TypeError)):
+        student.fail("dict_not_unpacked", f"train_one_epoch stopped with {text}\nThe model returns a dictionary; the "
+                     'logits are under `"out"`.')
+    if "does not require grad" in text:
+        student.fail("graph_off", f"train_one_epoch stopped with {text}\nThere is no graph to go back through: no "
+                     "`no_grad`, `detach` or `item` between the model and `backward()`.")
+    if error is not None:
+        return
+    for name, used in [("model", calls), ("criterion", run.losses)]:
+        if not used:
+            student.fail("argument_ignored", f"Your function never called the `{name}` it was given. Use the argument, "
+                         "not a variable of the notebook (or a loss made inside): the caller decides.")
+    if not all(call.training for call in calls):
+        student.fail("no_train_mode", "The model was in eval mode while it was trained: BatchNorm then learns no "
+                     "statistics. Call `model.train()` at the beginning; an evaluation may have left it otherwise.")
+    if len(calls) < batches:
+        student.fail("stops_early", f"The loader has {batches} batches and the model saw {len(calls)}. Look at the "
+                     "indentation of `return`: it belongs after the loop.")
+
+
+def _stepped_well(student, run, reference, seed):
+    """The weights moved as they should."""
+    if same(run.parameters, reference.parameters, 1e-4):
+        return
+    batches, unchanged = len(run.loader), same(run.parameters, [p.detach() for p in toys.toy(seed).parameters()], 1e-7)
+    if run.backwards == 0:
+        student.fail("no_backward", "The weights did not move, and `loss.backward()` was never called: without it "
+                     "there are no gradients.")
+    if run.steps == 0:
+        student.fail("no_step", "The gradients were computed, but no weight moved: the `optimizer` that was given never "
+                     "took a `step()`.")
+    if unchanged:
+        student.fail("zero_grad_before_step", "You step, but no weight moved: the gradients were set to zero between "
+                     "`backward()` and `step()`. The order is zero_grad, backward, step.")
+    for mistake in STEPS:
+        if same(run.parameters, _Run(seed, mistake.imitate).parameters):
+            student.fail(mistake.id, f"After {batches} batches the weights differ from what they should be. {mistake.says}")
+    if len(run.model.calls) > batches or run.steps > batches:
+        student.fail("too_many_steps", f"The loader has {batches} batches; the model was called {len(run.model.calls)} "
+                     f"times and the optimizer stepped {run.steps} times. One of each for every batch is an epoch.")
+    bias, wanted = run.parameters[-1], reference.parameters[-1]
+    student.fail("different", f"After one epoch of {batches} batches the bias of the last layer is {show(bias)}, "
+                 f"expected {show(wanted)}.\nFor each batch: zero_grad, logits, criterion(logits, targets), backward, "
+                 "step, and nothing else.")
+
+
+def _returned_well(student, run, reference):
+    """The value is the mean loss per image, as a Python float."""
+    value, wanted = run.outcome.value, reference.outcome
+    losses, sizes = [loss.item() for loss in reference.losses], [len(images) for images, _ in run.loader]
+    total, batches = sum(loss * size for loss, size in zip(losses, sizes)), len(losses)
+    if torch.is_tensor(value) and value.requires_grad:
+        student.fail("graph_kept", f"train_one_epoch returned {a_kind(value)} that still holds its graph, and with it "
+                     "the memory of the epoch. Add up `loss.item()`, a Python float.")
+    if not is_number(value):
+        student.container(value, wanted, "a Python float")
+    known = [
+        ("sum_returned", total, "That is the sum over all images. Divide by the number of images."),
+        ("sum_returned", sum(losses), "That is the sum of the losses of the batches. Weigh each by its number of "
+         "images, then divide by all images."),
+        ("mean_of_batches", sum(losses) / batches, "That is the mean over batches, and the last one is smaller: its "
+         "images weigh too much. Multiply each loss by `len(images)` and divide by the number of images."),
+        ("last_batch_loss", losses[-1], "That is the loss of the last batch only. Add up inside the loop."),
+        ("first_batch_loss", losses[0], "That is the loss of the first batch only. Add up inside the loop."),
+        ("wrong_divisor", sum(losses) / sum(sizes), "The loss of a batch is already a mean. Multiply it by "
+         "`len(images)` before you add it up and divide by the number of images."),
+        ("wrong_divisor", total / batches, "The sum over images was divided by the number of batches. Divide by the "
+         "number of images."),
+        ("batch_size_assumed", total / (batches * sizes[0]), "The last batch is smaller than batch_size, so there are "
+         "fewer images than batches * batch_size. Count them: `len(images)`."),
+        ("batch_size_assumed", sum(losses) * sizes[0] / sum(sizes), "The last batch is smaller than batch_size. Weigh "
+         "its loss by the images it has: `len(images)`."),
+    ]
+    if same(value, wanted, 1e-4):
+        return
+    story = (f"train_one_epoch returned {show(value)}; expected {wanted:.4g}\n    for batches of {sizes} images with the "
+             f"losses {', '.join(f'{loss:.4g}' for loss in losses)}\n")
+    for id, number, says in known:
+        if same(value, number, 1e-5):
+            student.fail(id, story + says)
+    if value != value:
+        student.fail("returns_nan", story + "Something was divided by zero, or a loss was no number.")
+    student.fail("different", story + "The mean per image is the sum of loss * images over all batches, divided by all "
+                 "images.")
+
+
+class _OnMeta(nn.Module):
+    """A model without memory: it shows on which device the batch arrives."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1, device="meta"))
+        self.devices = []
+
+    def forward(self, images):
+        self.devices.append(images.device.type)
+        return {"out": torch.zeros(len(images), 3, *images.shape[2:], device="meta")}
+
+
+def _moves_batches(student):
+    """On a device without memory ("meta") it shows whether both parts of the batch go where `device` says."""
+    model, weight, targets = _OnMeta(), nn.Parameter(torch.ones(1)), []
+
+    def criterion(logits, target):
+        targets.append(target.device.type)
+        return weight.sum()
+    student.attempt(model, toys.loader(0), criterion, torch.optim.SGD([weight], lr=0.1), torch.device("meta"))
+    for name, devices in [("images", model.devices), ("targets", targets)]:
+        if "cpu" in devices:
+            student.fail("batch_not_moved", f"With device = meta the {name} stayed on the CPU. On a GPU that ends in an "
+                         "error: `images.to(device)` and `targets.to(device)` return moved copies, so keep what they "
+                         "return; and let `device` be the argument, not a variable of the notebook.")
