@@ -86,6 +86,11 @@ def load() -> Settings:
                     _path("OUTPUT") or ROOT / "build" / dataset)
 
 
+def probe_seed() -> int:
+    """The seed of the hidden tests' inputs, which the judge draws for each submission; 0 if nobody grades."""
+    return int(os.environ.get("COURSE_PROBE_SEED") or 0)
+
+
 def show(path) -> str:
     """`path` as a person in the course folder would type it (never a machine's absolute path)."""
     path = Path(path).absolute()

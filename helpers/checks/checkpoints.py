@@ -13,7 +13,7 @@ from helpers.checks.values import a_kind, describe, is_number, same, show
 EPOCH = 3  # the epoch just finished in all of these trials
 
 
-def _trained(seed):
+def trained(seed):
     """A Toy and an Adam that have taken two steps."""
     model = toys.toy(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
@@ -29,7 +29,7 @@ def _step(model, optimizer, seed):
     optimizer.step()
 
 
-def _fresh(seed):
+def fresh(seed):
     """As after a restart: other weights, an optimizer that knows nothing and has another learning rate."""
     model = toys.toy(seed + 1000)
     return model, torch.optim.Adam(model.parameters(), lr=0.01)
@@ -37,6 +37,13 @@ def _fresh(seed):
 
 def _weights(model):
     return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def larger():
+    """A Toy with one more layer, which no checkpoint of a Toy fits."""
+    model = toys.Toy()
+    model.extra = torch.nn.Conv2d(3, 3, 1)
+    return model
 
 
 def _state(model, optimizer):
@@ -47,7 +54,7 @@ def _state(model, optimizer):
 def checkpoint(save, load, seed):
     """Exercise 4.3: the pair save_checkpoint, load_checkpoint."""
     path = Path("checkpoint.pt").absolute()  # in the empty folder of the check
-    model, optimizer = _trained(seed)
+    model, optimizer = trained(seed)
     before = _state(model, optimizer)
     save(path, model, optimizer, EPOCH)
     if not same(before, _state(model, optimizer)):
@@ -58,27 +65,32 @@ def checkpoint(save, load, seed):
                   "Write to the path that was given, under exactly that name.")
     _holds_states(save, path)
     _restores(load, path, model, optimizer, seed)
-    _refuses_another_model(load, path, seed)
+    _refuses_another_model(load, path)
     _works_on_any_device(load, path, seed)
     _survives_dying(save, load, path, seed)
     return "checkpoint: training goes on where it stopped, on any device, and a file is whole or not there."
 
 
 def _holds_states(save, path):
-    """The file holds states, not pickled objects; looked up without running anything in it."""
-    try:
-        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except Exception:  # not written by torch.save, which is fine
-        return
-    objects = [name for name in names if name.startswith(("torch.nn.modules", "torch.optim", "helpers.", "__main__"))]
+    """The file holds states, not pickled objects."""
+    objects = objects_in(path)
     if objects:
         save.fail("whole_model_pickled", f"The file holds a whole object ({objects[0]}), not its state. Such a file "
                   "breaks when the code moves, and runs code when it is loaded: save `state_dict()`s.")
 
 
+def objects_in(path):
+    """Names of the models and optimizers that a file holds whole; nothing in it is run."""
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception:  # not written by torch.save, which is fine
+        return []
+    return [name for name in names if name.startswith(("torch.nn.modules", "torch.optim", "helpers.", "__main__"))]
+
+
 def _restores(load, path, model, optimizer, seed):
     """Model, optimizer and epoch are as they were."""
-    resumed, its_optimizer = _fresh(seed)
+    resumed, its_optimizer = fresh(seed)
     untouched = _state(resumed, its_optimizer)
     outcome = load.attempt(path, resumed, its_optimizer)
     _readable(load, outcome)
@@ -100,8 +112,8 @@ def _restores(load, path, model, optimizer, seed):
         load.fail("optimizer_incomplete", "The optimizer is not what it was: its learning rate or its moments differ. "
                   "`optimizer.load_state_dict` restores both.")
     _next_epoch(load, outcome.value)
-    for trained in ((model, optimizer), (resumed, its_optimizer)):
-        _step(*trained, seed + 1)
+    for pair in ((model, optimizer), (resumed, its_optimizer)):
+        _step(*pair, seed + 1)
     if not same(_weights(resumed), _weights(model)):
         load.fail("different", "The next training step after load_checkpoint differs from the one without a restart. "
                   "Did the optimizer lose the model's parameters?")
@@ -131,11 +143,9 @@ def _next_epoch(load, value):
                   f"{show(value)}; expected {EPOCH + 1}, the next one. Otherwise an epoch is trained twice, or skipped.")
 
 
-def _refuses_another_model(load, path, seed):
+def _refuses_another_model(load, path):
     """A file of another architecture is an error, not a silent new start."""
-    torch.manual_seed(seed)
-    other = toys.Toy()
-    other.extra = torch.nn.Conv2d(3, 3, 1)
+    other = larger()
     if load.attempt(path, other, torch.optim.Adam(other.parameters())).error is None:
         load.fail("strict_false", "A model with one more layer was loaded without a word, and that layer kept its random "
                   "weights. Leave `strict=False` out: names that do not fit should be an error.")
@@ -144,16 +154,16 @@ def _refuses_another_model(load, path, seed):
 def _works_on_any_device(load, path, seed):
     """The same file as if it had been saved on a GPU that this machine does not have."""
     elsewhere = path.with_name("from_gpu.pt")
-    if not _pretend_saved_on_gpu(path, elsewhere):
+    if not pretend_saved_on_gpu(path, elsewhere):
         return
-    outcome = load.attempt(elsewhere, *_fresh(seed))
+    outcome = load.attempt(elsewhere, *fresh(seed))
     if outcome.error is not None:
         load.fail("no_map_location", f"A checkpoint that was saved on a GPU could not be loaded here:\n"
                   f"    {describe(outcome.error)}\nTell torch.load where to put the tensors: "
                   "`map_location=\"cpu\"`, or the device of the model.")
 
 
-def _pretend_saved_on_gpu(path, elsewhere):
+def pretend_saved_on_gpu(path, elsewhere):
     """Write a copy whose tensors are said to lie on a GPU; False if the file is not one of torch.save."""
     device = f"cuda:{torch.cuda.device_count()}".encode()
     if not zipfile.is_zipfile(path):
@@ -175,7 +185,7 @@ class _DiskFull:
         raise OSError("no space left on device")
 
 
-class _Dying(toys.Toy):
+class Dying(toys.Toy):
     """A Toy whose state cannot be written to its end."""
 
     def state_dict(self, *args, **kwargs):
@@ -184,11 +194,11 @@ class _Dying(toys.Toy):
 
 def _survives_dying(save, load, path, seed):
     """A save that dies leaves the earlier file whole."""
-    model = _Dying()
+    model = Dying()
     save.attempt(path, model, torch.optim.Adam(model.parameters()), EPOCH + 1)
-    resumed, optimizer = _fresh(seed)
+    resumed, optimizer = fresh(seed)
     outcome = load.attempt(path, resumed, optimizer)
-    if outcome.error is not None or not same(_weights(resumed), _weights(_trained(seed)[0])):
+    if outcome.error is not None or not same(_weights(resumed), _weights(trained(seed)[0])):
         save.fail("half_written", "A save that dies half-way (disk full, session ended) has destroyed the checkpoint "
                   "that was there before. Write to another name in the same folder first, then `replace` the old file "
                   "by the new one in one go.")

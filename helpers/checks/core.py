@@ -125,6 +125,8 @@ class Student:
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: the next check must still run
             if isinstance(error, NotImplementedError) and student_line(error, innermost=True):
                 self.not_attempted(str(error))
+            if isinstance(error, KeyboardInterrupt):  # somebody wants this to stop: no further call
+                self.raised(error)
             return Outcome(error=error)
         if value is ... or (value is None and is_stub(self.function)):
             self.not_attempted()

@@ -166,7 +166,7 @@ def _returned_well(student, run, reference):
                  "images.")
 
 
-class _OnMeta(nn.Module):
+class OnMeta(nn.Module):
     """A model without memory: it shows on which device the batch arrives."""
 
     def __init__(self):
@@ -181,7 +181,7 @@ class _OnMeta(nn.Module):
 
 def _moves_batches(student):
     """On a device without memory ("meta") it shows whether both parts of the batch go where `device` says."""
-    model, weight, targets = _OnMeta(), nn.Parameter(torch.ones(1)), []
+    model, weight, targets = OnMeta(), nn.Parameter(torch.ones(1)), []
 
     def criterion(logits, target):
         targets.append(target.device.type)

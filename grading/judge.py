@@ -1,0 +1,83 @@
+"""The judge: two nbgrader preprocessors that compare a student's probed answers with the reference.
+
+`DrawSeed` stands before nbgrader's Execute, `Judge` right behind it. The comparison happens here, in
+a process that no student's code has touched; what a kernel shows is read as data and nothing else.
+"""
+
+import json
+import os
+import secrets
+
+from nbformat.v4 import new_output
+from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.utils import is_grade
+from traitlets import Integer
+
+MOST = 5_000_000  # characters of answers; the largest probe shows a tenth of that
+
+
+class DrawSeed(NbGraderPreprocessor):
+    """Draws the seed of a submission's probes and hands it to the kernel, in COURSE_PROBE_SEED."""
+
+    seed = Integer(None, allow_none=True, help="one seed for all submissions (for tests); drawn anew if None").tag(
+        config=True)
+
+    def preprocess(self, nb, resources):
+        seed = secrets.randbelow(2 ** 31) if self.seed is None else self.seed
+        os.environ["COURSE_PROBE_SEED"] = str(seed)  # the kernel inherits it
+        resources["probe_seed"] = seed
+        self.log.info("Probes of this submission are drawn from seed %d", seed)
+        return nb, resources
+
+
+class Judge(NbGraderPreprocessor):
+    """Marks a graded cell failed, with a reason, where its probe's answers differ or are missing.
+
+    A graded cell has a probe if its grade id is `test_` and the name of one.
+    """
+
+    def preprocess(self, nb, resources):
+        from helpers.probes import MIME, PROBES  # imports torch: only when something is graded
+        seed = resources["probe_seed"]
+        for cell in nb.cells:
+            if cell.cell_type != "code" or not is_grade(cell):
+                continue
+            # a number shown as a cell's result would be read as partial credit, ahead of any error
+            cell.outputs = [output for output in cell.outputs if output.output_type != "execute_result"]
+            name = cell.metadata.nbgrader["grade_id"].removeprefix("test_")
+            if name in PROBES and not any(output.output_type == "error" for output in cell.outputs):
+                reason = verdict(name, seed, [output["data"][MIME] for output in cell.outputs
+                                              if MIME in output.get("data", {})])
+                if reason:
+                    self.log.warning("%s: %s", name, reason)
+                    cell.outputs.insert(0, failed(reason))
+        return nb, resources
+
+
+def verdict(name, seed, bundles):
+    """Why the bundles that a cell showed for the probe `name` earn no points, or None."""
+    from helpers.checks.guard import as_found
+    from helpers.probes import PROBES, answers
+    from helpers.probes.data import difference
+    if len(bundles) != 1:
+        return f"The hidden test shows its answers once; here they were shown {len(bundles)} times."
+    bundle = bundles[0]
+    try:
+        if not isinstance(bundle, dict) or len(json.dumps(bundle)) > MOST:
+            return "The answers are not in the form of the hidden test."
+    except (TypeError, ValueError, RecursionError):
+        return "The answers are not in the form of the hidden test."
+    if bundle.get("name") != name or bundle.get("seed") != seed:
+        return "The answers are those of another hidden test."
+    probe = PROBES[name]
+    if probe.verdict:
+        with as_found(seed):
+            reason = probe.verdict(probe.inputs(seed), bundle.get("answers"))
+    else:
+        reason = difference(bundle.get("answers"), answers(name, probe.reference, seed), probe.tolerance)
+    return reason and f"The answers on fresh inputs differ from the right ones. {reason}."
+
+
+def failed(reason):
+    """An error output that says why, in the place of a traceback."""
+    return new_output("error", ename="HiddenTest", evalue=reason, traceback=["Not yet.", reason])

@@ -1,0 +1,30 @@
+"""Hidden tests as data: a student's answers on seeded inputs, shown for a judge outside the kernel.
+
+`probe("mean_iou", mean_iou)` runs the function on inputs drawn from `settings.probe_seed()` and
+displays what it returned in one MIME bundle. It judges nothing; `grading.judge` recomputes the
+answers with the reference, in another process, and compares.
+"""
+
+from IPython.display import display
+
+from helpers import settings
+from helpers.checks.guard import as_found
+from helpers.probes import evaluation, training
+from helpers.probes.data import encode
+
+MIME = "application/vnd.segmentation-course.probe+json"
+PROBES = {**training.PROBES, **evaluation.PROBES}
+
+
+def answers(name, function, seed):
+    """The answers of `function` (or a tuple of functions) to the probe `name`, as plain data."""
+    probe = PROBES[name]
+    with as_found(seed):
+        return encode(probe.run(function, probe.inputs(seed)))
+
+
+def probe(name, function):
+    """Show a student's answers as data: once in a graded cell, in its hidden part."""
+    seed = settings.probe_seed()
+    bundle = {"name": name, "seed": seed, "answers": answers(name, function, seed)}
+    display({MIME: bundle, "text/plain": f"Answers of {name}, for the grader."}, raw=True)
