@@ -1,9 +1,12 @@
 """nbgrader's settings: `python -m nbgrader ...` from the course folder finds them here."""
 
+import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for the plug-ins in grading/
+# nbgrader starts `alembic` by its bare name, also where the virtual environment is not activated
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 from nbgrader import preprocessors as nbgrader  # noqa: E402
 

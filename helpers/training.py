@@ -152,6 +152,15 @@ def trained_model(devkit, settings, view=None):
     return model, history
 
 
+def baselines(devkit, settings):
+    """Validation mean IoU (0..1) of saying background everywhere, and of the model before training."""
+    untrained = make_model(devkit, settings)
+    confusion = metrics.evaluate(untrained, make_loaders(devkit, settings)[1], devkit.num_classes, settings.device)
+    background = torch.zeros_like(confusion)
+    background[:, 0] = confusion.sum(1)  # the same targets, all of them taken for background
+    return metrics.mean_iou(background), metrics.mean_iou(confusion)
+
+
 class _Watched:
     """A loader that tells `view` of each batch; everything else is the loader's own."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torchvision.datasets import VOCSegmentation
 
 from helpers import shapes
@@ -111,7 +111,7 @@ def _problem(devkit, name):
             image.draft("L", (1, 1))  # an eighth of the work, and still reads the whole file
             image.load()
     except (OSError, SyntaxError, ValueError) as error:
-        return f"expected a whole JPEG in JPEGImages/{name}.jpg, found a corrupt one ({error})"
+        return f"expected a whole JPEG in JPEGImages/{name}.jpg, found a corrupt one ({_reason(error)})"
     try:
         with Image.open(mask_path) as mask:
             if mask.format != "PNG" or mask.mode != "P":
@@ -119,10 +119,14 @@ def _problem(devkit, name):
                         f"found {mask.format} with mode {mask.mode}")
             values = np.flatnonzero(mask.histogram())
     except (OSError, SyntaxError, ValueError) as error:
-        return f"expected a whole PNG in SegmentationClass/{name}.png, found a corrupt one ({error})"
+        return f"expected a whole PNG in SegmentationClass/{name}.png, found a corrupt one ({_reason(error)})"
     if mask.size != size:
         return f"expected image and mask of one size, found {size} and {mask.size} for {name}"
     wrong = [int(value) for value in values if devkit.num_classes <= value != IGNORE_INDEX]
     if wrong:
         return (f"expected classes 0 to {devkit.num_classes - 1} and {IGNORE_INDEX} in SegmentationClass/{name}.png, "
                 f"found {wrong[0]}")
+
+
+def _reason(error):
+    return "no image at all" if isinstance(error, UnidentifiedImageError) else error

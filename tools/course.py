@@ -3,6 +3,7 @@
 With `--store` the outputs go back into `solutions/`, which is how stored outputs are made.
 """
 
+import base64
 import json
 import os
 import resource
@@ -67,7 +68,18 @@ def run_one(name):
     (OUTPUT / f"{name}.html").write_text(HTMLExporter().from_notebook_node(notebook)[0])
     if "--store" in sys.argv:
         notebooks.write(notebook, notebooks.solution(name))
+        store_picture(notebook)
     return round(time.perf_counter() - start, 1)
+
+
+def store_picture(notebook):
+    """Keep the README's picture: the last images of notebook 5 with targets and predictions."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.get("data", {}).get("text/plain", "").startswith("The four best"):
+                path = settings.ROOT / "docs" / "predictions.png"
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(base64.b64decode(output.data["image/png"]))
 
 
 class watch_training:

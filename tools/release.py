@@ -65,6 +65,7 @@ def generate(name, folder):
     config.CourseDirectory.release_directory = "release"
     config.CourseDirectory.assignment_id = name
     config.GenerateAssignment.no_database = True
+    config.SaveCells.enabled = False
     GenerateAssignment(coursedir=CourseDirectory(config=config), config=config).start()
 
 

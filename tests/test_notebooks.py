@@ -1,0 +1,140 @@
+"""What students get is what the solutions say, and what is stored is complete and says nothing of this machine."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from helpers.settings import ROOT
+from tools import notebooks, release
+
+POINTS = {"01_setup": 20, "02_augmentation": 20, "03_model": 20, "04_training": 20, "05_evaluation": 20}
+SECRETS = ("BEGIN SOLUTION", "END SOLUTION", "HIDDEN TESTS", "probe")
+
+
+def read(name, folder="notebooks"):
+    return nbformat.read(ROOT / folder / name / f"{name}.ipynb", as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+@pytest.fixture(scope="module")
+def built():
+    return release.build()
+
+
+def test_a_release_now_would_change_nothing(built):
+    stale = [str(path.relative_to(ROOT)) for path, content in built.items() if path.read_bytes() != content]
+    assert not stale, f"run `make release`: {stale}"
+
+
+def test_nbgraders_own_command_writes_the_same_bytes(built, tmp_path):
+    for folder, name in (("solutions", "01_setup"), (".", "nbgrader_config.py"), (".", "grading")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / name).symlink_to(ROOT / folder / name)
+    subprocess.run([sys.executable, "-m", "nbgrader", "generate_assignment", "01_setup"], cwd=tmp_path, check=True,
+                   capture_output=True)
+    written = (tmp_path / "notebooks/01_setup/01_setup.ipynb").read_bytes()
+    assert written.strip() == built[ROOT / "notebooks/01_setup/01_setup.ipynb"].strip()
+
+
+@pytest.mark.parametrize("name", notebooks.NAMES)
+def test_every_blank_parses_names_its_task_and_hides_the_answer(name):
+    notebook = read(name)
+    for cell in code_cells(notebook):
+        ast.parse(cell.source)
+        assert not cell.outputs and cell.execution_count is None
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            assert re.search(r'raise NotImplementedError\("Exercise \d\.\d: .+"\)', cell.source)
+    text = nbformat.writes(notebook)
+    assert not [secret for secret in SECRETS if secret in text]
+
+
+@pytest.mark.parametrize("name", notebooks.NAMES)
+def test_a_released_notebook_is_its_solution_but_for_blanks_and_outputs(name):
+    solution, student = read(name, "solutions"), read(name)
+    assert [cell.id for cell in solution.cells] == [cell.id for cell in student.cells]
+    for ours, theirs in zip(solution.cells, student.cells):
+        if "SOLUTION" not in ours.source and "HIDDEN" not in ours.source:
+            assert ours.source == theirs.source
+
+
+@pytest.mark.parametrize("name", notebooks.NAMES)
+def test_points_are_those_of_the_design_and_graded_cells_are_locked(name):
+    graded = [cell.metadata.nbgrader for cell in read(name).cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    assert sum(cell.points for cell in graded) == POINTS[name]
+    assert all(cell.locked for cell in graded)
+
+
+@pytest.mark.parametrize("name", notebooks.NAMES)
+def test_stored_outputs_are_complete(name):
+    cells = code_cells(read(name, "solutions"))
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 5
+
+
+@pytest.mark.parametrize("name", notebooks.NAMES)
+def test_stored_notebooks_hold_no_path_date_or_machine(name):
+    text = (ROOT / "solutions" / name / f"{name}.ipynb").read_text()
+    text = re.sub(r'"image/png": "[^"]*"', "", text)
+    for pattern in (re.escape(str(ROOT)), r"/home/\w", r"/root/", r"/tmp/", r"/Users/", r"\b20\d\d-\d\d-\d\d\b",
+                    r"widget-view", r"iopub"):
+        assert not re.search(pattern, text), pattern
+
+
+@pytest.mark.parametrize("name", notebooks.NAMES)
+def test_a_notebook_can_be_read_a_screen_at_a_time(name):
+    notebook = read(name, "solutions")
+    titles = [line for cell in notebook.cells if cell.cell_type == "markdown"
+              for line in cell.source.splitlines() if line.startswith("# ")]
+    assert len(titles) == 1
+    free = [cell for cell in code_cells(notebook) if not cell.metadata.get("nbgrader", {}).get("solution")]
+    assert max(len(cell.source.splitlines()) for cell in free) <= 16
+    assert 12 <= len(code_cells(notebook)) <= 27
+
+
+def test_the_address_is_written_in_one_place(built):
+    text = "https://colab.research.google.com/github/a/b/blob/main/notebooks/x and git clone https://github.com/a/b.git"
+    assert release.stamped(text, "new/home").count("new/home") == 2
+    address = release.repository()
+    for path, content in built.items():
+        for found in re.findall(r"(?:github\.com/|githubusercontent\.com/|google\.com/github/)([\w.-]+/[\w-]+)",
+                                content.decode()):
+            assert found == address or found.startswith(("pytorch/", "google/")), (path, found)
+
+
+def test_setup_fetches_the_course_once_and_leaves_nothing_half_done(tmp_path):
+    command = ["bash", str(ROOT / "colab_setup.sh")]
+
+    def setup(repository):
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env={
+            "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "REPOSITORY": repository})
+    failed = setup(str(tmp_path / "nowhere"))
+    assert failed.returncode == 1 and "is there a network?" in failed.stderr and not list(tmp_path.iterdir())
+    source = tmp_path / "source"
+    for step in (["init", "-q", str(source)], ["-C", str(source), "add", "."],
+                 ["-C", str(source), "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "x"]):
+        (source / "helpers").mkdir(parents=True, exist_ok=True)
+        (source / "helpers" / "__init__.py").touch()
+        subprocess.run(["git", *step], check=True)
+    assert "now in segmentation-course" in setup(f"file://{source}").stdout
+    assert (tmp_path / "segmentation-course" / "helpers").is_dir()
+    assert "already here" in setup("nowhere").stdout
+
+
+def test_results_of_the_course_have_the_promised_keys():
+    path = ROOT / "build" / "course" / "results.json"
+    if not path.exists():
+        pytest.skip("run `make course` first")
+    results = json.loads(path.read_text())
+    assert {"dataset", "device", "mean_iou", "baseline_mean_iou", "untrained_mean_iou", "seconds",
+            "notebooks"} <= results.keys()
+    assert set(results["notebooks"]) == set(notebooks.NAMES)
