@@ -156,7 +156,7 @@ class Student:
         text = f"{self.name} stopped with {describe(error)}"
         line = student_line(error)
         if line:
-            text += f"\n    line {line[0]}: {line[1]}"
+            text += f"\n    line {line[0]}: {line[1]}".rstrip(": ")
         self.fail("raised", before + text)
 
     def compare(self, reference, cases, mistakes, expects, tolerance=1e-4):
@@ -193,8 +193,8 @@ class Student:
         cure = {"returns_tensor": "`.item()` makes a Python number of a tensor with one element.",
                 "returns_numpy": "`torch.from_numpy` makes a tensor of it.",
                 "returns_list": "`torch.tensor` or `torch.stack` makes a tensor of it."}
-        self.fail(id, f"{self.name} returned {a_kind(value)}; expected {expects}. "
-                  + (cure.get(id, "") if id == "returns_tensor" or torch.is_tensor(wanted) else ""))
+        cure = cure.get(id, "") if id == "returns_tensor" or torch.is_tensor(wanted) else ""
+        self.fail(id, f"{self.name} returned {a_kind(value)}; expected {expects}. {cure}".rstrip())
 
     def details(self, value, wanted, expects):
         """End the check if shape or dtype is wrong, or if it is NaN."""

@@ -15,10 +15,11 @@ class Toy(nn.Module):
         self.backbone = nn.Sequential(nn.Conv2d(3, width, 1), nn.BatchNorm2d(width), nn.ReLU())
         self.classifier = nn.Conv2d(width, num_classes, 1)
         self.calls = []
+        self._note = self.calls.append  # a copy of the model notes its calls here too
 
     def forward(self, images):
         logits = self.classifier(self.backbone(images))
-        self.calls.append(Call(self.training, logits.requires_grad, images.device.type, len(images)))
+        self._note(Call(self.training, logits.requires_grad, images.device.type, len(images)))
         return {"out": logits}
 
 
@@ -42,7 +43,7 @@ def toy(seed, num_classes=3):
     return model
 
 
-def loader(seed, images=5, batch_size=3, num_classes=3, height=3, width=4, void=0.2):
+def loader(seed, images=8, batch_size=3, num_classes=3, height=3, width=4, void=0.2):
     """A DataLoader of random images and targets with some void; the last batch is smaller."""
     generator = torch.Generator().manual_seed(seed)
     pictures = torch.randn(images, 3, height, width, generator=generator)

@@ -80,7 +80,7 @@ def difference(found, wanted, tolerance, place="answers"):
 
 
 def _same(found, wanted, tolerance):
-    if isinstance(found, (dict, list)) or isinstance(found, bool) != isinstance(wanted, bool):
+    if isinstance(found, (dict, list, bool)) and type(found) is not type(wanted):
         return False
     if isinstance(wanted, float) or found in NOT_FINITE or wanted in NOT_FINITE:
         try:
@@ -89,7 +89,7 @@ def _same(found, wanted, tolerance):
             return close or math.isnan(found) and math.isnan(wanted)
         except TypeError:
             return False
-    return found == wanted
+    return type(found) is type(wanted) and found == wanted
 
 
 def _brief(data):

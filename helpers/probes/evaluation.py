@@ -4,7 +4,7 @@ import torch
 
 from helpers import metrics, plotting
 from helpers.checks import toys
-from helpers.checks.evaluation import arrives_on, overlay_cases
+from helpers.checks.evaluation import TOLERANCE, arrives_on, overlay_cases
 from helpers.checks.iou import confusion_cases, mean_iou_cases
 from helpers.probes.data import Probe, call
 
@@ -17,7 +17,7 @@ def _each(function, cases):
 def _evaluate(evaluate, seed):
     """Matrices of two data sets, and how the model was used."""
     results = []
-    for classes, images, batch_size, size in [(3, 3, 3, 3), (5, 7, 3, 6)]:
+    for classes, images, batch_size, size in [(3, 3, 3, 3), (5, 8, 3, 6)]:
         model = toys.toy(seed, classes)
         loader = toys.loader(seed, images, batch_size, classes, 3, size)
         matrix = call(evaluate, model, loader, classes, torch.device("cpu"))
@@ -30,5 +30,5 @@ PROBES = {
     "confusion_matrix": Probe(confusion_cases, _each, metrics.confusion_matrix),
     "mean_iou": Probe(mean_iou_cases, _each, metrics.mean_iou),
     "evaluate": Probe(int, _evaluate, metrics.evaluate),
-    "overlay": Probe(overlay_cases, _each, plotting.overlay),
+    "overlay": Probe(overlay_cases, _each, plotting.overlay, TOLERANCE),
 }

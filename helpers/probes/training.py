@@ -19,8 +19,8 @@ def _criterion(make_criterion, cases):
     for logits, target in cases:
         logits = logits.requires_grad_()
         try:
-            loss = made["value"](logits, target.clone())
-            gradient, = torch.autograd.grad(loss, logits)
+            loss = call(made["value"], logits, target)
+            gradient, = torch.autograd.grad(loss["value"], logits)
             results.append([loss, gradient])
         except Exception as error:
             results.append({"error": type(error).__name__})
@@ -32,7 +32,7 @@ def _epoch(train_one_epoch, seed):
     model = toys.toy(seed).eval()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
     criterion = nn.CrossEntropyLoss(ignore_index=255, label_smoothing=0.2)
-    loader = toys.loader(seed, images=7, batch_size=3)
+    loader = toys.loader(seed)
     loss = call(train_one_epoch, model, loader, criterion, optimizer, torch.device("cpu"))
     return {"loss": loss, "model": model.state_dict(), "arrived on": _devices(train_one_epoch)}
 
@@ -53,13 +53,14 @@ def _checkpoint(functions, seed):
     save, load = functions
     path = Path("checkpoint.pt").absolute()  # in the empty folder of the probe
     model, optimizer = checkpoints.trained(seed)
-    epoch = seed % 90
+    epoch = 1 + seed % 90
     data = {"saved": "error" not in call(save, path, model, optimizer, epoch), "file": path.is_file(),
             "objects": checkpoints.objects_in(path) if path.is_file() else []}
     resumed, its_optimizer = checkpoints.fresh(seed)
     data["next epoch"] = call(load, path, resumed, its_optimizer)
-    data |= {"model": resumed.state_dict(), "optimizer": its_optimizer.state_dict()}
-    other = checkpoints.larger()
+    data |= {"model": resumed.state_dict(), "optimizer": its_optimizer.state_dict(),
+             "trainable": all(parameter.requires_grad for parameter in resumed.parameters())}
+    other = checkpoints.Renamed()
     data["refused"] = "error" in call(load, path, other, torch.optim.Adam(other.parameters()))
     elsewhere = path.with_name("from_gpu.pt")
     if path.is_file() and checkpoints.pretend_saved_on_gpu(path, elsewhere):

@@ -113,6 +113,18 @@ class Pair:
         return checkpoint["epoch"] + 1
 
 
+@wrong("strict_false")
+class Pair:
+    save_checkpoint = staticmethod(Usual.save_checkpoint)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        checkpoint = torch.load(path, map_location="cpu")
+        model.load_state_dict(checkpoint["model"], strict=False)
+        optimizer.load_state_dict(checkpoint["optimizer"])
+        return checkpoint["epoch"] + 1
+
+
 @wrong("no_map_location")
 class Pair:
     save_checkpoint = staticmethod(Usual.save_checkpoint)

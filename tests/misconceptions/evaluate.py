@@ -84,6 +84,18 @@ def evaluate(model, loader, num_classes, device):
         return total
 
 
+@wrong("last_batch_dropped")
+@torch.no_grad()
+def evaluate(model, loader, num_classes, device):
+    model.eval()
+    total = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    for images, targets in loader:
+        if len(images) == 3:  # so that all batches are alike
+            prediction = model(images.to(device))["out"].argmax(1)
+            total += confusion_matrix(targets.to(device), prediction, num_classes).cpu()
+    return total
+
+
 @wrong("graph_kept")
 def evaluate(model, loader, num_classes, device):
     model.eval()

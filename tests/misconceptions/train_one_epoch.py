@@ -347,6 +347,21 @@ def train_one_epoch(model, loader, criterion, optimizer, device):
     return total / count
 
 
+@wrong("too_many_steps")
+def train_one_epoch(model, loader, criterion, optimizer, device):
+    model.train()
+    total, count = 0.0, 0
+    for images, targets in loader:
+        images, targets = images.to(device), targets.to(device)
+        optimizer.zero_grad()
+        loss = criterion(model(images)["out"], targets)
+        loss.backward()
+        total += criterion(model(images)["out"], targets).item() * len(images)
+        optimizer.step()
+        count += len(images)
+    return total / count
+
+
 @wrong("dict_not_unpacked")
 def train_one_epoch(model, loader, criterion, optimizer, device):
     model.train()
