@@ -31,9 +31,9 @@ def browse(devkit, split="train"):
     dataset = _open(devkit, split)
 
     def draw(index, name, opacity, void):
-        image = F.pil_to_tensor(dataset[index][0]) / 255
-        target = voc.load_target(dataset.masks[index])
-        caption = f"Image {index}, {image.shape[2]} × {image.shape[1]} pixels: {_shares(target, devkit)}."
+        image, mask = map(F.pil_to_tensor, dataset[index])
+        image, target = image / 255, mask[0].long()
+        caption = f"Image {index}, {image.shape[2]} × {image.shape[1]} pixels: {_in_words(target, devkit)}."
         if name != "all":
             label = devkit.class_names.index(name)
             if not (target == label).any():
@@ -58,7 +58,7 @@ def browse(devkit, split="train"):
         "index": _control(IntSlider, "image", "Which image: its place in the data set", max=len(dataset) - 1),
         "name": _control(Dropdown, "class", "Every class, or one: which is where?",
                          options=["all", *devkit.class_names]),
-        "opacity": _share("opacity", "How much of the class colour covers the image", 0.5),
+        "opacity": _fraction("opacity", "How much of the class colour covers the image", 0.5),
         "void": _control(Checkbox, "show void", "Pixels that nobody labelled (255), mostly borders", value=True),
     }
     buttons = [_control(Button, "previous", "To the image before that has the chosen class", icon="arrow-left"),
@@ -82,7 +82,7 @@ def explore_augmentation(devkit, size, scale=(0.75, 1.5), jitter=0.3):
         return {"zoom": scale[0] + zoom * (scale[1] - scale[0]), "x": x, "y": y, "flip": flip < 0.5}
 
     def draw(index, seed, zoom, x, y, crop, jitter, flip):
-        image, mask = (F.pil_to_tensor(picture) for picture in dataset[index])
+        image, mask = map(F.pil_to_tensor, dataset[index])
         height, width = mask.shape[1:]
         ratio = zoom * min(size / height, size / width)
         resized = [round(ratio * height), round(ratio * width)]
@@ -113,11 +113,11 @@ def explore_augmentation(devkit, size, scale=(0.75, 1.5), jitter=0.3):
         "seed": _control(IntSlider, "seed", "Each seed draws zoom, crop, flip and colours anew", max=99),
         "zoom": _control(FloatSlider, "zoom", "1 fits the whole image into the square", value=first["zoom"],
                          min=scale[0], max=scale[1], step=0.01),
-        "x": _share("crop x", "The place of the crop, from left (0) to right (1)", first["x"]),
-        "y": _share("crop y", "The place of the crop, from top (0) to bottom (1)", first["y"]),
+        "x": _fraction("crop x", "The place of the crop, from left (0) to right (1)", first["x"]),
+        "y": _fraction("crop y", "The place of the crop, from top (0) to bottom (1)", first["y"]),
         "crop": _control(IntSlider, "crop size", "The side of the square that is cut out, in pixels", value=size,
                          min=size // 2, max=3 * size // 2),
-        "jitter": _share("jitter", "How far colours may change; a mask has no colours", jitter),
+        "jitter": _fraction("jitter", "How far colours may change; a mask has no colours", jitter),
         "flip": _control(Checkbox, "flip", "Mirror image and mask", value=first["flip"]),
     }
     _Explorer(draw, controls, moves={"seed": knobs}).show(
@@ -167,7 +167,7 @@ def explore_predictions(model, devkit, size, images=60):
 
     controls = {
         "rank": _control(IntSlider, "worst to best", "From the lowest IoU to the highest", max=len(order) - 1),
-        "opacity": _share("opacity", "How much of the class colour covers the image", 0.5),
+        "opacity": _fraction("opacity", "How much of the class colour covers the image", 0.5),
         "name": _control(Dropdown, "probability of", "Which class the probability map shows",
                          options=["the predicted class", *devkit.class_names]),
         "x": _control(IntSlider, "pixel x", "The pixel's column; or click on it", value=size // 2, max=size - 1),
@@ -306,11 +306,11 @@ def _control(kind, description, tooltip, **options):
     """A control with a name and a tooltip, which ipywidgets 7 calls `description_tooltip`."""
     options["tooltip" if "tooltip" in kind.class_trait_names() else "description_tooltip"] = tooltip
     if kind is not Button:
-        options["style"] = {"description_width": "90px"}
-    return kind(description=description, layout=Layout(width="131px" if kind is Button else "266px"), **options)
+        options["style"] = {"description_width": "88px"}
+    return kind(description=description, layout=Layout(width="123px" if kind is Button else "250px"), **options)
 
 
-def _share(description, tooltip, value):
+def _fraction(description, tooltip, value):
     return _control(FloatSlider, description, tooltip, value=value, max=1, step=0.01)
 
 
@@ -344,7 +344,7 @@ def _probabilities(model, image, devkit):
     return output["out"][0].float().softmax(0).cpu()
 
 
-def _shares(target, devkit):
+def _in_words(target, devkit):
     """The classes of a label map in words, the largest first: "background 71%, star 20%, void 9%"."""
     counts = torch.bincount(target.flatten(), minlength=256)
     names = dict(enumerate(devkit.class_names)) | {IGNORE_INDEX: "void"}
@@ -372,7 +372,7 @@ def _bars(axes, probabilities, devkit):
     axes.clear()
     axes.set_title(title, fontsize=9, color=plotting.INK)
     values, labels = probabilities.topk(min(5, len(probabilities)))
-    bars = axes.barh(range(len(labels)), values, color=(devkit.palette[labels] / 255).tolist(),
+    bars = axes.barh(range(len(labels)), values.tolist(), color=(devkit.palette[labels] / 255).tolist(),
                      edgecolor=plotting.INK)
     axes.bar_label(bars, [f"{devkit.class_names[label]} {value:.0%}" for label, value in zip(labels, values)],
                    padding=3, fontsize=8)

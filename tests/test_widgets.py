@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import random
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,15 +94,17 @@ def test_still_and_words_are_the_same_every_time(name, devkit, model, shown):
         assert shown[0].bundle[key] == shown[1].bundle[key]
 
 
-@pytest.mark.parametrize("name, control", [(name, control) for name in CONTROLS for control in CONTROLS[name]])
-def test_each_control_moves_the_picture_and_back_again(name, control, devkit, model, shown):
+@EVERY
+def test_each_control_moves_the_picture_and_back_again(name, devkit, model, shown):
     EXPLORERS[name](devkit, model)
     box = shown[0].box
-    before, value = _picture(box), _controls(box)[control].value
-    _step(box, control, CONTROLS[name][control])
-    assert _picture(box) != before
-    _step(box, control, value)
-    assert _picture(box) == before
+    before = _picture(box)
+    for control, value in CONTROLS[name].items():
+        at_first = _controls(box)[control].value
+        _step(box, control, value)
+        assert _picture(box) != before, control
+        _step(box, control, at_first)
+        assert _picture(box) == before, control
 
 
 @EVERY
@@ -183,10 +186,9 @@ def test_one_seed_turns_the_knobs_and_draws_one_picture(devkit, shown, monkeypat
 
 
 def test_image_and_mask_move_alike_with_void_outside(devkit, shown, monkeypatch):
-    panels = []
-    figure = widgets.plotting.panels_figure
+    drawn, figure = [], widgets.plotting.panels_figure
     monkeypatch.setattr(widgets.plotting, "panels_figure",
-                        lambda pictures, *rest, **options: panels.append(pictures) or figure(pictures, *rest, **options))
+                        lambda panels, *rest, **options: drawn.append(panels) or figure(panels, *rest, **options))
     target = np.ones((60, 80), np.uint8)
     target[:, 40:] = 3  # two halves, and an image as bright as its mask says
     pair = Image.fromarray(np.repeat(50 * target[..., None], 3, 2)), Image.fromarray(target)
@@ -194,7 +196,7 @@ def test_image_and_mask_move_alike_with_void_outside(devkit, shown, monkeypatch)
     widgets.explore_augmentation(devkit, 96, jitter=0)
     for seed in range(8):
         _step(shown[0].box, "seed", seed)
-        image, mask = panels[-1][2][0][0], panels[-1][3][0]
+        image, mask = drawn[-1][2][0][0], drawn[-1][3][0]
         assert image.shape == mask.shape == (96, 96)
         assert ((image == 0) == (mask == 255)).all()
         inside = mask != 255
@@ -274,7 +276,7 @@ def test_the_bar_is_updated_a_few_times_a_second_at_most(shown, monkeypatch):
 
 
 def test_the_training_view_works_with_fit(devkit, tmp_path, shown):
-    config = settings.Settings("shapes", devkit.root, None, settings.MODELS[0], torch.device("cpu"), "short", 0, tmp_path)
+    config = replace(settings.load(), dataset="shapes", budget="short", device=torch.device("cpu"), output=tmp_path)
     batch = torch.zeros(2, 3, 8, 8), torch.zeros(2, 8, 8, dtype=torch.int64)
     net = _OneLayer()
     view = widgets.TrainingView(config.recipe.epochs)
