@@ -10,6 +10,7 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 
 from nbgrader import preprocessors as nbgrader  # noqa: E402
 
+from grading.judge import DrawSeed, Judge  # noqa: E402
 from grading.release import NameTheTask  # noqa: E402
 
 c = get_config()  # noqa: F821
@@ -22,6 +23,13 @@ c.GenerateAssignment.preprocessors = [
     nbgrader.LockCells, NameTheTask, nbgrader.ClearOutput, nbgrader.CheckCellMetadata, nbgrader.ComputeChecksums,
     nbgrader.SaveCells, nbgrader.ClearHiddenTests, nbgrader.ComputeChecksums, nbgrader.CheckCellMetadata]
 c.ClearOutput.remove_metadata_fields = ["collapsed", "scrolled", "execution", "ExecuteTime"]
+
+# Plain nbgrader's, with the judge around the execution
+c.Autograde.autograde_preprocessors = [
+    DrawSeed, nbgrader.Execute, Judge, nbgrader.IgnorePattern, nbgrader.LimitOutput, nbgrader.SaveAutoGrades,
+    nbgrader.AssignLatePenalties, nbgrader.CheckCellMetadata]
+# No training while grading: a few steps prove that the loop runs, the model file proves the rest
+os.environ["COURSE_BUDGET"] = "short"
 
 # A warning or a progress bar on stderr would cost a right answer all its points
 c.IgnorePattern.enabled = True

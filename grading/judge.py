@@ -7,6 +7,7 @@ a process that no student's code has touched; what a kernel shows is read as dat
 import json
 import os
 import secrets
+import tempfile
 
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
@@ -17,7 +18,7 @@ MOST = 5_000_000  # characters of answers; the largest probe shows a tenth of th
 
 
 class DrawSeed(NbGraderPreprocessor):
-    """Draws the seed of a submission's probes and hands it to the kernel, in COURSE_PROBE_SEED."""
+    """Hands a submission's kernel the seed of its probes, drawn for it, and an empty folder to write into."""
 
     seed = Integer(None, allow_none=True, help="one seed for all submissions (for tests); drawn anew if None").tag(
         config=True)
@@ -26,6 +27,9 @@ class DrawSeed(NbGraderPreprocessor):
         seed = secrets.randbelow(2 ** 31) if self.seed is None else self.seed
         os.environ["COURSE_PROBE_SEED"] = str(seed)  # the kernel inherits it
         resources["probe_seed"] = seed
+        # checkpoints of one submission must not serve the next; the folder goes when `resources` do
+        resources["course_output"] = tempfile.TemporaryDirectory(prefix="course-")
+        os.environ["COURSE_OUTPUT"] = resources["course_output"].name
         self.log.info("Probes of this submission are drawn from seed %d", seed)
         return nb, resources
 

@@ -114,6 +114,8 @@ def fit(model, train_loader, val_loader, optimizer, settings, num_classes,
     folder, epochs = settings.output, settings.recipe.epochs
     folder.mkdir(parents=True, exist_ok=True)
     history, first = _resume(folder, model, optimizer)
+    if view and history:
+        view.epoch(history)
     steps = epochs * len(train_loader)
     # LambdaLR computes the factor from the step alone, so that it needs no state of its own
     schedule = LambdaLR(optimizer, lambda step: learning_rate_factor((step + 1) / (steps + 1)),

@@ -65,7 +65,7 @@ def run_one(name):
                      f"The notebook as far as it came: {settings.show(OUTPUT / name)}.ipynb")
     notebooks.tidy(notebook)
     notebooks.write(notebook, OUTPUT / f"{name}.ipynb")
-    (OUTPUT / f"{name}.html").write_text(HTMLExporter().from_notebook_node(notebook)[0])
+    (OUTPUT / f"{name}.html").write_text(HTMLExporter(template_name="classic").from_notebook_node(notebook)[0])
     if "--store" in sys.argv:
         notebooks.write(notebook, notebooks.solution(name))
         store_picture(notebook)
