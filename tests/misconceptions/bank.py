@@ -34,7 +34,7 @@ class Answer:
         """What the check is called with: the function, or each static method of a class."""
         if isinstance(self.function, type):
             methods = [name for name, value in vars(self.function).items() if isinstance(value, staticmethod)]
-            return [getattr(self.function, name) for name in methods]
+            return [getattr(self.function, name) for name in methods] or [self.function]
         return [self.function]
 
     @property
