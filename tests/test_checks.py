@@ -32,8 +32,9 @@ def each(exercise, function):
 
 
 def world():
-    return (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist(), torch.get_default_dtype(),
-            torch.is_grad_enabled(), torch.get_default_device(), os.getcwd(), sorted(os.listdir()))
+    return (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist(),
+            torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_default_device(), os.getcwd(),
+            sorted(os.listdir()))
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)

@@ -70,7 +70,8 @@ def test_a_number_as_result_is_no_partial_credit():
     assert judged(forged, bundle(data=[])) == ["error", "display_data"]
 
 
-@pytest.mark.parametrize("data", [None, 3, "x", [1], {"a": {}}, [[[[]]]], {"value": float("nan")}, [True] * 9], ids=repr)
+@pytest.mark.parametrize("data", [None, 3, "x", [1], {"a": {}}, [[[[]]]], {"value": float("nan")}, [True] * 9],
+                         ids=repr)
 def test_answers_of_any_form_are_judged_without_a_crash(data):
     assert judge.verdict("mean_iou", 5, [{"name": "mean_iou", "seed": 5, "answers": data}])
     assert judge.verdict("mean_iou", 5, [data])

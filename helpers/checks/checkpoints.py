@@ -64,8 +64,9 @@ def checkpoint(save, load, seed):
         save.fail("changes_input", "save_checkpoint changed the model or the optimizer; it should only look at them.")
     if not path.is_file():
         others = ", ".join(sorted(found.name for found in path.parent.iterdir()))
-        save.fail("not_saved", f"There is no file at `path` after save_checkpoint{others and f', but there is {others}'}. "
-                  "Write to the path that was given, under exactly that name.")
+        others = f", but there is {others}" if others else ""
+        save.fail("not_saved", f"There is no file at `path` after save_checkpoint{others}. Write to the path that was "
+                  "given, under exactly that name.")
     _holds_states(save, path)
     _restores(load, path, model, optimizer, seed)
     _refuses_another_model(load, path)
@@ -145,7 +146,8 @@ def _next_epoch(load, value):
     if value != EPOCH + 1:
         load.fail("epoch_off_by_one" if abs(value - EPOCH - 1) == 1 else "wrong_epoch",
                   f"Epoch {EPOCH} was just finished when the file was saved, and load_checkpoint returned "
-                  f"{show(value)}; expected {EPOCH + 1}, the next one. Otherwise an epoch is trained twice, or skipped.")
+                  f"{show(value)}; expected {EPOCH + 1}, the next one. Otherwise an epoch is trained twice, or "
+                  "skipped.")
 
 
 def _refuses_another_model(load, path):

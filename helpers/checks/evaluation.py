@@ -83,10 +83,10 @@ def evaluate(student, seed):
     if is_number(value) or torch.is_tensor(value) and value.numel() == 1:
         means = [metrics.mean_iou(metrics.evaluate(uneven[0], [batch], 4, CPU)) for batch in uneven[1]]
         mean = same(float(value), sum(means) / len(means), 1e-6)
+        kind = "the mean of the mean IoU of each batch" if mean else "a score"
         student.fail("mean_of_batches" if mean else "returns_score",
-                     f"evaluate returned {show(value)}, {'the mean of the mean IoU of each batch' if mean else 'a score'}"
-                     f"; expected {expects}. A batch may lack a class, or be smaller than the others: add up the counts "
-                     "of all batches and divide once, at the very end.")
+                     f"evaluate returned {show(value)}, {kind}; expected {expects}. A batch may lack a class, or be "
+                     "smaller than the others: add up the counts of all batches and divide once, at the very end.")
     if not same(state, dict(model.state_dict())):
         student.fail("model_changed", "Your evaluate changed the model: its weights or running statistics differ "
                      "afterwards. Evaluation only looks: no optimizer, and `model.eval()` before the first batch.")
@@ -196,6 +196,10 @@ def overlay(student, seed):
     cases = overlay_cases(seed)
     outcomes = [student.attempt(*case) for case in cases]
     _overlay_places(student, cases, outcomes)
+    by_256 = [plotting.overlay(image, target, palette * (255 / 256), *alpha) for image, target, palette, *alpha in cases]
+    if all(same(outcome.value, value, 1e-6) for outcome, value in zip(outcomes, by_256)):
+        student.wrong("divided_by_256", cases[0], outcomes[0], plotting.overlay(*cases[0]), "The colours were divided "
+                      "by 256. The largest byte is 255, and white must become exactly 1.")
     student.compare(plotting.overlay, cases, OVERLAY, "a tensor Float32[3, H, W] in [0, 1]",
                     TOLERANCE)
 
@@ -269,8 +273,8 @@ def trained_model(mean_iou, baseline, untrained, budget=None):
     if mean_iou < GOAL:
         _not_trained("below_goal", f"{reached}; the goal is {GOAL:.0%}. It does learn (untrained: {untrained:.1%}). "
                      "Does the loss still fall at the end? Then train longer; else look at the learning rate.")
-    print(f"✓ {reached}: above the goal of {GOAL:.0%}, above the untrained model ({untrained:.1%}), and above calling "
-          f"everything background ({baseline:.1%}). Well done!")
+    print(f"✓ {reached}: above the goal of {GOAL:.0%}, above the untrained model ({untrained:.1%}), and above "
+          f"calling everything background ({baseline:.1%}). Well done!")
 
 
 def _not_trained(id, message):

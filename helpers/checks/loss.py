@@ -50,10 +50,11 @@ CRITERION = [
     Mistake("ignore_index_zero", lambda logits, target: F.cross_entropy(logits, _clean(target), ignore_index=0),
             "It ignores background together with void. Only void is to be left out: `ignore_index=255`."),
     Mistake("void_as_background", lambda logits, target: F.cross_entropy(logits, _clean(target)),
-            "Void pixels are taught as background here. Nobody knows what they are: `ignore_index=255` leaves them out."),
+            "Void pixels are taught as background here. Nobody knows what they are: `ignore_index=255` leaves them "
+            "out."),
     Mistake("softmax_first", lambda logits, target: _loss()(logits.softmax(1), target),
-            "CrossEntropyLoss takes raw logits; it applies log_softmax itself. With a softmax before it the loss hardly "
-            "falls and training crawls."),
+            "CrossEntropyLoss takes raw logits; it applies log_softmax itself. With a softmax before it the loss "
+            "hardly falls and training crawls."),
     Mistake("sigmoid_first", lambda logits, target: _loss()(logits.sigmoid(), target),
             "CrossEntropyLoss takes raw logits. A sigmoid before it squeezes them into 0 to 1, and training crawls."),
     Mistake("log_softmax_missing", lambda logits, target: F.nll_loss(logits, target, ignore_index=IGNORE_INDEX),
@@ -65,11 +66,11 @@ CRITERION = [
             "Void pixels add 0 to the sum, but they still count in the number that it is divided by. Divide by the "
             "pixels that are not void."),
     Mistake("one_hot_targets", _binary,
-            "A yes-or-no loss for each class on one-hot targets is another loss. Here each pixel has exactly one class: "
-            "CrossEntropyLoss takes the class indices as they are."),
+            "A yes-or-no loss for each class on one-hot targets is another loss. Here each pixel has exactly one "
+            "class: CrossEntropyLoss takes the class indices as they are."),
     Mistake("one_hot_targets", _binary_valid,
-            "A yes-or-no loss for each class on one-hot targets is another loss. Here each pixel has exactly one class: "
-            "CrossEntropyLoss takes the class indices as they are."),
+            "A yes-or-no loss for each class on one-hot targets is another loss. Here each pixel has exactly one "
+            "class: CrossEntropyLoss takes the class indices as they are."),
     Mistake("permute_forgotten", _flattened,
             "Flattening [N, C, H, W] to rows of C mixes pixels and classes. Move the classes to the end first "
             "(`permute(0, 2, 3, 1)`), or do not flatten: CrossEntropyLoss takes images."),
@@ -84,7 +85,7 @@ CRITERION = [
 
 
 def criterion_cases(seed):
-    """Arguments of the criterion: one pixel, then no void, then void shared unevenly among images that are not square."""
+    """Arguments of the criterion: one pixel, then no void, then void shared unevenly."""
     generator = torch.Generator().manual_seed(seed)
     cases = [(torch.tensor([[[[1.0]], [[0.0]], [[-1.0]]]]), torch.tensor([[[1]]]))]
     for shape, void in [((2, 3, 1, 2), 0), ((2, 3, 2, 3), 2), ((3, 4, 3, 5), 6)]:

@@ -56,7 +56,8 @@ STEPS = [
             "The gradients of earlier batches are still in there when you step: `backward()` adds to `.grad`. Call "
             "`optimizer.zero_grad()` once for every batch."),
     Mistake("one_step_per_epoch", _train(zero="never", step="epoch"),
-            "There is one step for the whole epoch. `optimizer.step()` belongs inside the loop, after each `backward()`."),
+            "There is one step for the whole epoch. `optimizer.step()` belongs inside the loop, after each "
+            "`backward()`."),
     Mistake("one_step_per_epoch", _train(step="epoch"),
             "There is one step for the whole epoch, with the gradient of the last batch. `optimizer.step()` belongs "
             "inside the loop, after each `backward()`."),
@@ -102,22 +103,23 @@ def _stepped_well(student, run, reference, seed):
     """The weights moved as they should."""
     if same(run.parameters, reference.parameters, 1e-4):
         if not same(dict(run.model.state_dict()), dict(reference.model.state_dict()), 1e-4):
-            student.fail("too_many_steps", "The weights are right, but BatchNorm's running statistics are not. In training "
-                         f"mode each call of the model counts: {len(run.model.calls)} for {len(run.loader)} batches.")
+            student.fail("too_many_steps", "The weights are right, but BatchNorm's running statistics are not. In "
+                         f"training mode each call of the model counts: {len(run.model.calls)} for {len(run.loader)} "
+                         "batches.")
         return
     batches, unchanged = len(run.loader), same(run.parameters, [p.detach() for p in toys.toy(seed).parameters()], 1e-7)
     if run.backwards == 0:
         student.fail("no_backward", "The weights did not move, and `loss.backward()` was never called: without it "
                      "there are no gradients.")
     if run.steps == 0:
-        student.fail("no_step", "The gradients were computed, but no weight moved: the `optimizer` that was given never "
-                     "took a `step()`.")
+        student.fail("no_step", "The gradients were computed, but no weight moved: the `optimizer` that was given "
+                     "never took a `step()`.")
     if unchanged:
         student.fail("zero_grad_before_step", "You step, but no weight moved: the gradients were set to zero between "
                      "`backward()` and `step()`. The order is zero_grad, backward, step.")
     for mistake in STEPS:
         if same(run.parameters, _Run(seed, mistake.imitate).parameters):
-            student.fail(mistake.id, f"After {batches} batches the weights differ from what they should be. {mistake.says}")
+            student.fail(mistake.id, f"After {batches} batches the weights are not what they should be. {mistake.says}")
     if len(run.model.calls) > batches or run.steps > batches:
         student.fail("too_many_steps", f"The loader has {batches} batches; the model was called {len(run.model.calls)} "
                      f"times and the optimizer stepped {run.steps} times. One of each for every batch is an epoch.")
@@ -156,8 +158,8 @@ def _returned_well(student, run, reference):
     ]
     if same(value, wanted, 1e-4):
         return
-    story = (f"train_one_epoch returned {show(value)}; expected {wanted:.4g}\n    for batches of {sizes} images with the "
-             f"losses {', '.join(f'{loss:.4g}' for loss in losses)}\n")
+    story = (f"train_one_epoch returned {show(value)}; expected {wanted:.4g}\n    for batches of {sizes} images with "
+             f"the losses {', '.join(f'{loss:.4g}' for loss in losses)}\n")
     for id, number, says in known:
         if same(value, number, 1e-5):
             student.fail(id, story + says)
@@ -190,6 +192,6 @@ def _moves_batches(student):
     student.attempt(model, toys.loader(0), criterion, torch.optim.SGD([weight], lr=0.1), torch.device("meta"))
     for name, devices in [("images", model.devices), ("targets", targets)]:
         if "cpu" in devices:
-            student.fail("batch_not_moved", f"With device = meta the {name} stayed on the CPU. On a GPU that ends in an "
-                         "error: `images.to(device)` and `targets.to(device)` return moved copies, so keep what they "
-                         "return; and let `device` be the argument, not a variable of the notebook.")
+            student.fail("batch_not_moved", f"With device = meta the {name} stayed on the CPU. On a GPU that ends in "
+                         "an error: `images.to(device)` and `targets.to(device)` return moved copies, so keep what "
+                         "they return; and let `device` be the argument, not a variable of the notebook.")

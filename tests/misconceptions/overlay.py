@@ -99,6 +99,14 @@ def overlay(image, target, palette, alpha=0.5):
     return result.clamp(0, 1)
 
 
+@wrong("divided_by_256")
+def overlay(image, target, palette, alpha=0.5):
+    result = image.clone()
+    mask = (target != 0) & (target != 255)
+    result[:, mask] = (1 - alpha) * image[:, mask] + alpha * (palette[target[mask]] / 256).T
+    return result
+
+
 @wrong("added_not_blended")
 def overlay(image, target, palette, alpha=0.5):
     result = image.clone()
