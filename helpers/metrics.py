@@ -6,7 +6,6 @@ over union per class, and their mean (Everingham et al., IJCV 2010, section 4.2.
 
 import torch
 import torch.nn.functional as F
-from torchvision.transforms.functional import pil_to_tensor
 
 from helpers.settings import IGNORE_INDEX
 
@@ -49,24 +48,6 @@ def evaluate(model, loader, num_classes, device):
     for images, targets in loader:
         prediction = model(images.to(device))["out"].argmax(1)
         confusion += confusion_matrix(targets.to(device), prediction, num_classes).cpu()
-    model.train(was_training)
-    return confusion
-
-
-@torch.no_grad()
-def evaluate_at_mask_size(model, dataset, transform, num_classes, device):
-    """Like `evaluate`, at the stored masks' own sizes (VOC's protocol): logits enlarged, then argmax.
-
-    `dataset` yields (PIL image, PIL mask); `transform` prepares the pair for the model.
-    """
-    was_training = model.training
-    model.eval()
-    confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
-    for image, mask in dataset:
-        logits = model(transform(image, mask)[0][None].to(device))["out"]
-        target = pil_to_tensor(mask)[0]
-        prediction = F.interpolate(logits, target.shape, mode="bilinear").argmax(1)[0].cpu()
-        confusion += confusion_matrix(target, prediction, num_classes)
     model.train(was_training)
     return confusion
 

@@ -3,24 +3,17 @@
 Every model maps images Float32[N, 3, H, W] to {"out": logits Float32[N, C, H, W]}.
 """
 
-import json
-import os
 import pickle
-import struct
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+import torch.nn.functional as F
 from torch import nn
 from torchvision.models import mobilenet_v2, segmentation
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.segmentation.lraspp import LRASPP
+from torchvision.ops.misc import Conv2dNormActivation
 
-from helpers.settings import MEAN, MODELS, STD, SettingsError, show
+from helpers.settings import MODELS, SettingsError, show
 
 
 def build_model(num_classes, weights=None):
@@ -56,27 +49,105 @@ def lraspp_mobilenet_v2(num_classes, backbone_weights=None):
     return LRASPP(backbone, low_channels=32, high_channels=320, num_classes=num_classes)
 
 
+class PyramidHead(nn.Module):
+    """Coarse features, enlarged step by step and joined with finer ones; dictionary of features to logits.
+
+    Lin et al., Feature Pyramid Networks, CVPR 2017, with depthwise convolutions; the coarsest level is
+    gated by its mean over the image as in LR-ASPP. `channels` of the features, finest first.
+    """
+
+    def __init__(self, channels, num_classes, width=128):
+        super().__init__()
+        self.lateral = nn.ModuleList(Conv2dNormActivation(c, width, 1, activation_layer=None) for c in channels)
+        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels[-1], width, 1), nn.Sigmoid())
+        self.smooth = nn.ModuleList(nn.Sequential(Conv2dNormActivation(width, width, 3, groups=width),
+                                                  Conv2dNormActivation(width, width, 1, activation_layer=None))
+                                    for _ in channels[:-1])
+        self.classifier = nn.Sequential(nn.Dropout2d(0.1), nn.Conv2d(width, num_classes, 1))
+
+    def forward(self, features):
+        *finer, coarsest = features.values()
+        x = F.relu(self.lateral[-1](coarsest)) * self.gate(coarsest)
+        for feature, lateral, smooth in reversed(list(zip(finer, self.lateral, self.smooth))):
+            x = F.interpolate(x, feature.shape[-2:], mode="bilinear")
+            x = F.relu(x + lateral(feature))
+            x = F.relu(x + smooth(x))
+        return self.classifier(x)
+
+
+class PyramidNetwork(nn.Module):
+    """A backbone with a PyramidHead; images to {"out": logits} like torchvision's models."""
+
+    def __init__(self, backbone, head, pretrained):
+        super().__init__()
+        self.backbone, self.classifier, self.pretrained = backbone, head, pretrained
+
+    def forward(self, images):
+        logits = self._half_precision_logits(images) if self.training else self._logits(images)
+        return {"out": F.interpolate(logits, images.shape[-2:], mode="bilinear")}
+
+    def _logits(self, images):
+        return self.classifier(self.backbone(images.contiguous(memory_format=torch.channels_last)))
+
+    def _half_precision_logits(self, images):
+        """Twice as fast where the processor has bfloat16; elsewhere (T4, MPS) in float32.
+
+        float16 would need a loss scaler in the student's loop; bfloat16 has the range of float32.
+        """
+        device = images.device
+        native = {"cuda": lambda: torch.cuda.get_device_capability(device)[0] >= 8,
+                  "cpu": torch.ops.mkldnn._is_mkldnn_bf16_supported}.get(device.type, lambda: False)
+        with torch.autocast(device.type, torch.bfloat16, enabled=native()):
+            return self._logits(images).float()
+
+    def train(self, mode=True):
+        super().train(mode)
+        if self.pretrained:
+            self.backbone.eval()  # BatchNorm keeps what it learned: small batches would only blur it
+        return self
+
+
+def fpn_mobilenet_v2(num_classes, backbone_weights=None):
+    """A feature pyramid on MobileNetV2, for little data: with weights, its first layers stay frozen."""
+    classifier = mobilenet_v2(weights=None)
+    if backbone_weights is not None:
+        classifier.load_state_dict(backbone_weights)
+        classifier.features[:4].requires_grad_(False)
+    stages = {"3": 24, "6": 32, "13": 96, "18": 1280}  # layer to channels, at strides 4, 8, 16 and 32
+    backbone = IntermediateLayerGetter(classifier.features, {layer: layer for layer in stages})
+    head = PyramidHead(list(stages.values()), num_classes)
+    return PyramidNetwork(backbone, head, pretrained=backbone_weights is not None)
+
+
+_FROM_BACKBONE = {"fpn_mobilenet_v2": fpn_mobilenet_v2, "lraspp_mobilenet_v2": lraspp_mobilenet_v2}
+
+
 def create(name, num_classes, weights=None):
     """A model by its name in `settings.MODELS`, its final layers new.
 
-    `weights` is a file, "torchvision", or None for a random start. A file may hold a whole
-    segmentation model of that name or, for `lraspp_mobilenet_v2`, an ImageNet classifier. With
-    `name` None the file decides. Raises SettingsError for another architecture's file.
+    `weights` is a file, "torchvision", or None for a random start. A file holds an ImageNet
+    classifier for the models on MobileNetV2, a whole segmentation model of that name for the others.
+    With `name` None the file decides. Raises SettingsError for another architecture's file.
     """
+    if name not in (None, *MODELS):
+        raise SettingsError(f"model: expected one of {', '.join(MODELS)}, found {name!r}")
     state = None if weights in (None, "torchvision") else read_weights(weights)
-    found = architecture_of(state) if state else None
-    name = name or found or MODELS[0]
-    if state and found != name:
-        raise SettingsError(f"weights: expected those of {name}, found {found or 'no model that the course knows'} in "
+    fitting = _names_for(state) if state else MODELS
+    name = name or (fitting[0] if fitting else "a model of the course")
+    if name not in fitting:
+        raise SettingsError(f"weights: expected those of {name}, found {fitting[0] if fitting else 'unknown layers'} in "
                             f"{show(weights)}; name the model that fits with MODEL=, or leave WEIGHTS out")
     try:
-        if name == "lraspp_mobilenet_v2":
-            model = lraspp_mobilenet_v2(num_classes, state)
+        if name in _FROM_BACKBONE and weights != "torchvision":
+            model = _FROM_BACKBONE[name](num_classes, state)
+        elif name in _FROM_BACKBONE:
+            raise SettingsError(f"MODEL={name}: expected WEIGHTS, a MobileNetV2 classifier's file, found none; "
+                                "torchvision has no segmentation weights for it")
         else:
             model = _from_torchvision(name, num_classes, weights, state)
     except RuntimeError as error:
         raise SettingsError(f"weights: expected those of {name}, found others in {show(weights)} "
-                            f"({_first_difference(error)}); download the file again") from None
+                            f"({first_difference(error)}); download the file again") from None
     raise_momentum(model)
     return model
 
@@ -147,97 +218,29 @@ def read_weights(path):
     return state
 
 
-# Layers that only one architecture has: of a whole model, and of a classifier that becomes a backbone
-_SIGNS = {"lraspp_mobilenet_v2": {"classifier.low_classifier.weight", "backbone.17.conv.0.0.weight"},
+# Layers by which a state dict is told apart
+_SIGNS = {"fpn_mobilenet_v2": {"classifier.gate.1.weight", "backbone.17.conv.0.0.weight"},
+          "lraspp_mobilenet_v2": {"classifier.low_classifier.weight", "backbone.17.conv.0.0.weight"},
           "lraspp_mobilenet_v3_large": {"classifier.low_classifier.weight", "backbone.16.0.weight"},
           "deeplabv3_mobilenet_v3_large": {"classifier.4.weight", "backbone.16.0.weight"},
           "deeplabv3_resnet50": {"classifier.4.weight", "backbone.layer4.2.conv3.weight"}}
-_BACKBONE_SIGNS = {"lraspp_mobilenet_v2": {"features.17.conv.0.0.weight", "features.18.0.weight"}}
+_MOBILENET_V2 = {"features.17.conv.0.0.weight", "features.18.0.weight"}  # of the classifier
 
 
 def architecture_of(state):
-    """The name in `settings.MODELS` that a state dict belongs to, or None."""
-    for signs in (_SIGNS, _BACKBONE_SIGNS):
-        for name, layers in signs.items():
-            if layers <= state.keys():
-                return name
-    return None
+    """The name in `settings.MODELS` of the whole model that a state dict belongs to, or None."""
+    return next((name for name, layers in _SIGNS.items() if layers <= state.keys()), None)
 
 
-def save_model(path, model, class_names, size):
-    """Write `model` as safetensors, atomically; class names and preprocessing travel in its metadata."""
-    metadata = {"model": architecture_of(model.state_dict()), "class_names": json.dumps(list(class_names)),
-                "preprocessing": json.dumps({"size": size, "mean": MEAN, "std": STD})}
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half_done = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        save_file({key: value.contiguous().cpu() for key, value in model.state_dict().items()}, half_done, metadata)
-        half_done.replace(path)
-    finally:
-        half_done.unlink(missing_ok=True)
+def _names_for(state):
+    """The names of the models that a weights file serves."""
+    if _MOBILENET_V2 <= state.keys():
+        return tuple(_FROM_BACKBONE)
+    name = architecture_of(state)
+    return (name,) if name and name not in _FROM_BACKBONE else ()
 
 
-def load_model(path):
-    """The model of a `save_model` file in eval mode, and its metadata: class_names, preprocessing, model.
-
-    Raises SettingsError if the file is no such thing. Tensors only: no code in it can run.
-    """
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = dict(file.metadata() or {})
-            state = {key: file.get_tensor(key) for key in file.keys()}
-        for key in ("class_names", "preprocessing"):
-            metadata[key] = json.loads(metadata[key])
-        model = create(metadata["model"], len(metadata["class_names"]))
-        model.load_state_dict(state)
-    except (OSError, SafetensorError, struct.error, KeyError, AttributeError, RuntimeError, ValueError) as error:
-        raise SettingsError(f"model file: expected one that notebook 5 wrote, found {show(path)} "
-                            f"({_first_difference(error)}); run notebook 5 to its end again") from None
-    return model.eval(), metadata
-
-
-class Predictor(nn.Module):
-    """A model with its preprocessing inside: UInt8[N, 3, size, size] pixels to Int64[N, size, size] labels."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None])
-        self.register_buffer("std", torch.tensor(STD)[:, None, None])
-
-    def forward(self, pixels):
-        return self.model((pixels / 255 - self.mean) / self.std)["out"].argmax(1)
-
-
-def export_program(path, model, size):
-    """Write a program that needs torch alone: `torch.export.load(path).module()(pixels)` gives the labels."""
-    predictor = Predictor(model).eval().cpu()
-    example = torch.zeros(1, 3, size, size, dtype=torch.uint8)
-    program = torch.export.export(predictor, (example,))
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half_done = path.with_name(f"half_{os.getpid()}_{path.name}")  # torch insists on the ending .pt2
-    try:
-        torch.export.save(program, half_done)
-        half_done.replace(path)
-    finally:
-        half_done.unlink(missing_ok=True)
-
-
-def run_elsewhere(program, pixels):
-    """The answer of an exported program, from a fresh Python in an empty folder that cannot see the course."""
-    with tempfile.TemporaryDirectory() as folder:
-        source, answer = Path(folder, "pixels.safetensors"), Path(folder, "labels.safetensors")
-        save_file({"pixels": pixels.contiguous()}, source)
-        script = ("import sys, torch; from safetensors.torch import load_file, save_file; "
-                  "program = torch.export.load(sys.argv[1]).module(); "
-                  "save_file({'labels': program(load_file(sys.argv[2])['pixels'])}, sys.argv[3])")
-        subprocess.run([sys.executable, "-I", "-W", "ignore", "-c", script, Path(program).absolute(), source, answer],
-                       cwd=folder, check=True, capture_output=True)
-        return load_file(answer)["labels"]
-
-
-def _first_difference(error):
+def first_difference(error):
+    """The line of an error by which a person knows what is wrong, shortened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[1] if len(lines) > 1 else lines[0] if lines else type(error).__name__)[:120]

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, as torchvision's weights expect
 IGNORE_INDEX = 255  # void in Pascal VOC
 
-MODELS = ("lraspp_mobilenet_v3_large", "lraspp_mobilenet_v2",
+MODELS = ("lraspp_mobilenet_v3_large", "fpn_mobilenet_v2", "lraspp_mobilenet_v2",
           "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50")
 
 

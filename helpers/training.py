@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Subset
+from torchvision.transforms.functional import pil_to_tensor
 
 from helpers import metrics, models, transforms
 from helpers.settings import IGNORE_INDEX, SettingsError, show
@@ -161,6 +163,24 @@ def baselines(devkit, settings):
     background = torch.zeros_like(confusion)
     background[:, 0] = confusion.sum(1)  # the same targets, all of them taken for background
     return metrics.mean_iou(background), metrics.mean_iou(confusion)
+
+
+@torch.no_grad()
+def evaluate_at_mask_size(model, devkit, settings):
+    """Like `metrics.evaluate` on the validation images, at the stored masks' own sizes, as VOC scores.
+
+    The padding is cut off the logits, they are enlarged to the mask, then comes argmax.
+    """
+    model.eval()
+    size, confusion = settings.recipe.size, 0
+    transform = transforms.eval_transform(size)
+    for image, mask in devkit.open("val"):
+        target = pil_to_tensor(mask)[0]
+        height, width = transforms.fitted(target.shape, size)
+        logits = model(transform(image, mask)[0][None].to(settings.device))["out"][..., :height, :width]
+        prediction = F.interpolate(logits, target.shape, mode="bilinear").argmax(1)[0].cpu()
+        confusion += metrics.confusion_matrix(target, prediction, devkit.num_classes)
+    return confusion
 
 
 class _Watched:

@@ -10,6 +10,8 @@ from torchvision.transforms import v2
 
 from helpers.settings import IGNORE_INDEX, MEAN, STD
 
+# What stands where there is no image: the mean colour, 0 after normalisation, and void
+_EMPTY = {tv_tensors.Image: [round(255 * value) for value in MEAN], tv_tensors.Mask: IGNORE_INDEX}
 _TO_TENSOR = [v2.ToDtype({tv_tensors.Image: torch.float32, tv_tensors.Mask: torch.int64, "others": None},
                          scale=True),
               v2.Normalize(MEAN, STD), v2.ToPureTensor()]
@@ -29,7 +31,7 @@ def train_transform(size, scale=(0.75, 1.5)):
     """Random zoom, crop, flip and colour jitter; void where the crop leaves the image."""
     return _pair([
         v2.ScaleJitter((size, size), scale),
-        v2.RandomCrop(size, pad_if_needed=True, fill={tv_tensors.Image: 0, tv_tensors.Mask: IGNORE_INDEX}),
+        v2.RandomCrop(size, pad_if_needed=True, fill=_EMPTY),
         v2.RandomHorizontalFlip(),
         v2.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3),
         *_TO_TENSOR,
@@ -37,8 +39,18 @@ def train_transform(size, scale=(0.75, 1.5)):
 
 
 def eval_transform(size):
-    """The whole image squashed to size x size, nothing left to chance."""
-    return _pair([v2.Resize((size, size)), *_TO_TENSOR])
+    """The whole image fitted into size x size at the top left, void in the rest, nothing left to chance."""
+    def fit(image, target):
+        height, width = fitted(image.shape[-2:], size)
+        image, target = v2.Resize((height, width))(image, target)
+        return v2.Pad([0, 0, size - width, size - height], fill=_EMPTY)(image, target)
+    return _pair([fit, *_TO_TENSOR])
+
+
+def fitted(shape, size):
+    """The height and width that an image of `shape` (H, W) has after `eval_transform(size)`."""
+    longer = max(shape)
+    return tuple(max(1, round(size * side / longer)) for side in shape)
 
 
 def denormalize(image):

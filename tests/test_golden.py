@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from helpers import models, settings, training, voc
+from helpers import export, settings, training, voc
 from helpers.settings import ROOT
 from tests import golden
 from tools import notebooks
@@ -26,7 +26,7 @@ def trained(tmp_path_factory):
     config = dataclasses.replace(settings.load(), dataset="shapes", weights=None, output=output, budget="full")
     devkit = voc.prepare(config)
     model, _ = training.trained_model(devkit, config)
-    models.save_model(output / "model.safetensors", model, devkit.class_names, config.recipe.size)
+    export.save_model(output / "model.safetensors", model, devkit.class_names, config.recipe.size)
     return output / "model.safetensors"
 
 

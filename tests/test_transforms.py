@@ -49,9 +49,15 @@ def test_training_varies_and_evaluation_does_not():
     assert len({fixed(*pair())[0].sum().item() for _ in range(8)}) == 1
 
 
-def test_evaluation_shows_the_whole_image():
-    image, target = transforms.eval_transform(32)(*pair())
-    assert agreement(image, target) > 0.9 and (target != IGNORE_INDEX).all()
+@pytest.mark.parametrize("width, height", [(60, 44), (44, 60), (50, 50), (200, 56)])
+def test_evaluation_shows_the_whole_image_and_void_around_it(width, height):
+    image, target = transforms.eval_transform(32)(*pair(width, height))
+    rows, columns = transforms.fitted((height, width), 32)
+    assert max(rows, columns) == 32 and rows / columns == pytest.approx(height / width, rel=0.1)
+    assert agreement(image, target) > 0.85 and set(target.unique().tolist()) >= {0, 2, 4}
+    inside = torch.zeros(32, 32, dtype=torch.bool)
+    inside[:rows, :columns] = True
+    assert ((target != IGNORE_INDEX) == inside).all()
 
 
 def test_denormalize_undoes_normalisation_and_changes_no_input():
