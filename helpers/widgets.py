@@ -5,20 +5,17 @@ that a page without a kernel (GitHub, nbconvert, a grader) shows those instead. 
 ipywidgets 7 (Colab) and 8, draw nothing from the global random generators and return None.
 """
 
-import base64
-import html
 import time
 from functools import lru_cache, partial
 
 import torch
-from IPython.display import display
-from ipywidgets import (HTML, Box, Button, Checkbox, Dropdown, FloatProgress, FloatSlider, IntSlider, Layout, Text,
-                        VBox)
+from ipywidgets import HTML, Button, Checkbox, Dropdown, FloatProgress, FloatSlider, IntSlider, Layout, VBox
 from matplotlib.patches import Rectangle
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as F
 
 from helpers import metrics, plotting, transforms, voc
+from helpers.controls import Explorer, control, fraction, picture, row, show
 from helpers.settings import IGNORE_INDEX
 
 WRONG = (213, 94, 0)  # vermilion, which the colour-blind tell from grey
@@ -55,17 +52,17 @@ def browse(devkit, split="train"):
         controls["index"].value = index
 
     controls = {
-        "index": _control(IntSlider, "image", "Which image: its place in the data set", max=len(dataset) - 1),
-        "name": _control(Dropdown, "class", "Every class, or one: which is where?",
+        "index": control(IntSlider, "image", "Which image: its place in the data set", max=len(dataset) - 1),
+        "name": control(Dropdown, "class", "Every class, or one: which is where?",
                          options=["all", *devkit.class_names]),
-        "opacity": _fraction("opacity", "How much of the class colour covers the image", 0.5),
-        "void": _control(Checkbox, "show void", "Pixels that nobody labelled (255), mostly borders", value=True),
+        "opacity": fraction("opacity", "How much of the class colour covers the image", 0.5),
+        "void": control(Checkbox, "show void", "Pixels that nobody labelled (255), mostly borders", value=True),
     }
-    buttons = [_control(Button, "previous", "To the image before that has the chosen class", icon="arrow-left"),
-               _control(Button, "next", "To the next image that has the chosen class", icon="arrow-right")]
+    buttons = [control(Button, "previous", "To the image before that has the chosen class", icon="arrow-left"),
+               control(Button, "next", "To the next image that has the chosen class", icon="arrow-right")]
     for button, direction in zip(buttons, (-1, 1)):
         button.on_click(partial(step, direction))
-    _Explorer(draw, controls).show(
+    Explorer(draw, controls).show(
         f"A browser of the {split} images: image, mask, and the mask over the image. {_RUN}", buttons)
 
 
@@ -109,18 +106,18 @@ def explore_augmentation(devkit, size, scale=(0.75, 1.5), jitter=0.3):
 
     first = knobs(0)
     controls = {
-        "index": _control(IntSlider, "image", "Which training image", max=len(dataset) - 1),
-        "seed": _control(IntSlider, "seed", "Each seed draws zoom, crop, flip and colours anew", max=99),
-        "zoom": _control(FloatSlider, "zoom", "1 fits the whole image into the square", value=first["zoom"],
+        "index": control(IntSlider, "image", "Which training image", max=len(dataset) - 1),
+        "seed": control(IntSlider, "seed", "Each seed draws zoom, crop, flip and colours anew", max=99),
+        "zoom": control(FloatSlider, "zoom", "1 fits the whole image into the square", value=first["zoom"],
                          min=scale[0], max=scale[1], step=0.01),
-        "x": _fraction("crop x", "The place of the crop, from left (0) to right (1)", first["x"]),
-        "y": _fraction("crop y", "The place of the crop, from top (0) to bottom (1)", first["y"]),
-        "crop": _control(IntSlider, "crop size", "The side of the square that is cut out, in pixels", value=size,
+        "x": fraction("crop x", "The place of the crop, from left (0) to right (1)", first["x"]),
+        "y": fraction("crop y", "The place of the crop, from top (0) to bottom (1)", first["y"]),
+        "crop": control(IntSlider, "crop size", "The side of the square that is cut out, in pixels", value=size,
                          min=size // 2, max=3 * size // 2),
-        "jitter": _fraction("jitter", "How far colours may change; a mask has no colours", jitter),
-        "flip": _control(Checkbox, "flip", "Mirror image and mask", value=first["flip"]),
+        "jitter": fraction("jitter", "How far colours may change; a mask has no colours", jitter),
+        "flip": control(Checkbox, "flip", "Mirror image and mask", value=first["flip"]),
     }
-    _Explorer(draw, controls, moves={"seed": knobs}).show(
+    Explorer(draw, controls, moves={"seed": knobs}).show(
         "An augmentation to turn by hand: an image and its mask, the crop marked on both, and the image and mask that "
         f"come out of the same zoom, crop and flip. {_RUN}")
 
@@ -166,14 +163,14 @@ def explore_predictions(model, devkit, size, images=60):
                         f"the truth is {truth}. Click on another pixel!")
 
     controls = {
-        "rank": _control(IntSlider, "worst to best", "From the lowest IoU to the highest", max=len(order) - 1),
-        "opacity": _fraction("opacity", "How much of the class colour covers the image", 0.5),
-        "name": _control(Dropdown, "probability of", "Which class the probability map shows",
+        "rank": control(IntSlider, "worst to best", "From the lowest IoU to the highest", max=len(order) - 1),
+        "opacity": fraction("opacity", "How much of the class colour covers the image", 0.5),
+        "name": control(Dropdown, "probability of", "Which class the probability map shows",
                          options=["the predicted class", *devkit.class_names]),
-        "x": _control(IntSlider, "pixel x", "The pixel's column; or click on it", value=size // 2, max=size - 1),
-        "y": _control(IntSlider, "pixel y", "The pixel's row; or click on it", value=size // 2, max=size - 1),
+        "x": control(IntSlider, "pixel x", "The pixel's column; or click on it", value=size // 2, max=size - 1),
+        "y": control(IntSlider, "pixel y", "The pixel's row; or click on it", value=size // 2, max=size - 1),
     }
-    _Explorer(draw, controls, on_click=lambda x, y: {"x": round(x), "y": round(y)}).show(
+    Explorer(draw, controls, on_click=lambda x, y: {"x": round(x), "y": round(y)}).show(
         "Predictions from worst to best IoU: image, ground truth, prediction, wrong pixels, the probability map of a "
         f"class, and the five likeliest classes of one pixel. {_RUN}")
 
@@ -192,7 +189,7 @@ class TrainingView:
         self._bar = FloatProgress(max=1, layout=Layout(width="270px"))
         self._text, self._curves = HTML("waiting for the first batch"), HTML()
         self._draw([])
-        _show(VBox([_row([self._bar, self._text]), self._curves]),
+        show(VBox([row([self._bar, self._text]), self._curves]),
               "A live view of the training: a bar over the batches, the time left, and the curves of loss and mean "
               "IoU. It moves while the cell runs.")
 
@@ -219,99 +216,8 @@ class TrainingView:
                             f"{history[-1].mean_iou:.1%}, best {max(record.mean_iou for record in history):.1%}")
 
     def _draw(self, history):
-        self._curves.value = _picture(plotting.png(plotting.history_figure(history, self._epochs)),
+        self._curves.value = picture(plotting.png(plotting.history_figure(history, self._epochs)),
                                       f"training loss and validation mean IoU of {len(history)} epochs")
-
-
-class _Explorer:
-    """Controls and the picture that follows them.
-
-    `draw`, called with the controls' values by name, gives a Figure and a caption. `moves` maps a
-    control's name to a function from its value to values of other controls; `on_click` does so from
-    the x and y, in pixels, of a click into a panel.
-    """
-
-    def __init__(self, draw, controls, moves=None, on_click=None):
-        self._draw, self._controls, self._moves, self._on_click = draw, controls, moves or {}, on_click
-        self._picture, self._click = HTML(), Text(layout=Layout(display="none"))
-        self._click.add_class("explorer-click")
-        self._click.observe(self._clicked, "value")
-        for name, control in controls.items():
-            control.observe(partial(self._changed, name), "value")
-        self._move({})
-
-    def show(self, about, buttons=()):
-        """Display everything; `about` says in words what there is to see."""
-        box = VBox([_row([*buttons, *self._controls.values()]), self._picture, self._click])
-        box.add_class("explorer")
-        _show(box, about, self._png)
-
-    def _changed(self, name, change):
-        if not self._moving:
-            self._move(self._moves[name](change.new) if name in self._moves else {})
-
-    def _move(self, values):
-        self._moving = True  # several controls, one new picture
-        for name, value in values.items():
-            self._controls[name].value = value
-        self._moving = False
-        self._figure, caption = self._draw(**{name: control.value for name, control in self._controls.items()})
-        frame = Rectangle((0, 0), 1, 1, transform=self._figure.transFigure, fill=False, linewidth=0)
-        self._figure.add_artist(frame)  # a tight bounding box is now the whole figure: pictures of one size
-        self._png = plotting.png(self._figure)
-        self._picture.value = (f'<div style="line-height: 1.4; min-height: 2.8em">{html.escape(caption)}</div>'
-                               + _picture(self._png, caption, self._on_click))
-
-    def _clicked(self, change):
-        pad = 0.1  # inches that matplotlib leaves around a tight bounding box
-        x, y = map(float, change.new.split(","))  # 0..1 of the picture, from its top left
-        width, height = self._figure.get_size_inches()
-        point = (x * (width + 2 * pad) - pad) / width, ((1 - y) * (height + 2 * pad) - pad) / height
-        for axes in self._figure.axes:
-            if axes.images and axes.get_position().contains(*point):
-                self._move(self._on_click(*(self._figure.transFigure + axes.transData.inverted()).transform(point)))
-
-
-# Hands the place of a click to the kernel through a hidden text field, which needs no extension
-_CLICK = """const box = this.getBoundingClientRect();
-const field = this.closest('.explorer').querySelector('.explorer-click input');
-field.value = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-for (const kind of ['input', 'change']) field.dispatchEvent(new Event(kind, {bubbles: true}));"""
-
-
-def _picture(png, alt, clicks=False):
-    """A PNG as HTML, which unlike the Image widget describes it to those who cannot see it."""
-    more = f'onclick="{_CLICK}" style="cursor: crosshair; max-width: 100%"' if clicks else 'style="max-width: 100%"'
-    return f'<img src="data:image/png;base64,{_base64(png)}" alt="{html.escape(alt)}" decoding="sync" {more}>'
-
-
-def _show(box, about, png=None):
-    """Display a widget once, in one bundle with its description and its still figure."""
-    bundle = {"text/plain": about, "application/vnd.jupyter.widget-view+json": {
-        "version_major": 2, "version_minor": 0, "model_id": box.model_id}}
-    if png:
-        bundle["image/png"] = _base64(png)
-    display(bundle, metadata={"image/png": {"alt": about}} if png else {}, raw=True)
-
-
-def _base64(png):
-    return base64.b64encode(png).decode()
-
-
-def _row(children):
-    return Box(children, layout=Layout(flex_flow="row wrap", align_items="center"))
-
-
-def _control(kind, description, tooltip, **options):
-    """A control with a name and a tooltip, which ipywidgets 7 calls `description_tooltip`."""
-    options["tooltip" if "tooltip" in kind.class_trait_names() else "description_tooltip"] = tooltip
-    if kind is not Button:
-        options["style"] = {"description_width": "88px"}
-    return kind(description=description, layout=Layout(width="123px" if kind is Button else "250px"), **options)
-
-
-def _fraction(description, tooltip, value):
-    return _control(FloatSlider, description, tooltip, value=value, max=1, step=0.01)
 
 
 def _open(devkit, split, transform=None):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import models, settings, shapes, training, voc, widgets
+from helpers import controls, models, settings, shapes, training, voc, widgets
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -35,13 +35,14 @@ def model(devkit):
 @pytest.fixture
 def shown(monkeypatch):
     """What was displayed: pairs of a widget and its bundle, with the metadata."""
-    displayed, boxes, show = [], [], widgets._show
+    displayed, boxes, show = [], [], controls.show
 
     def remember(box, *rest):
         boxes.append(box)
         return show(box, *rest)
-    monkeypatch.setattr(widgets, "_show", remember)
-    monkeypatch.setattr(widgets, "display", lambda bundle, metadata, raw: displayed.append(
+    monkeypatch.setattr(controls, "show", remember)
+    monkeypatch.setattr(widgets, "show", remember)
+    monkeypatch.setattr(controls, "display", lambda bundle, metadata, raw: displayed.append(
         SimpleNamespace(box=boxes[-1], bundle=bundle, metadata=metadata)))
     return displayed
 
