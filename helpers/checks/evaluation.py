@@ -190,14 +190,18 @@ def overlay_cases(seed):
     return cases
 
 
+def divided_by_256(image, target, palette, *alpha):
+    """An overlay in which white is not quite white; too close to tell apart by TOLERANCE."""
+    return plotting.overlay(image, target, palette * (255 / 256), *alpha)
+
+
 @check("overlay(image, target, palette, alpha=0.5)", "5.4")
 def overlay(student, seed):
     """Exercise 5.4."""
     cases = overlay_cases(seed)
     outcomes = [student.attempt(*case) for case in cases]
     _overlay_places(student, cases, outcomes)
-    by_256 = [plotting.overlay(image, target, palette * (255 / 256), *alpha) for image, target, palette, *alpha in cases]
-    if all(same(outcome.value, value, 1e-6) for outcome, value in zip(outcomes, by_256)):
+    if all(same(outcome.value, divided_by_256(*case), 1e-6) for outcome, case in zip(outcomes, cases)):
         student.wrong("divided_by_256", cases[0], outcomes[0], plotting.overlay(*cases[0]), "The colours were divided "
                       "by 256. The largest byte is 255, and white must become exactly 1.")
     student.compare(plotting.overlay, cases, OVERLAY, "a tensor Float32[3, H, W] in [0, 1]",

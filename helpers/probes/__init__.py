@@ -9,11 +9,11 @@ from IPython.display import display
 
 from helpers import settings
 from helpers.checks.guard import as_found
-from helpers.probes import evaluation, setup, training
+from helpers.probes import augmentation, evaluation, model, setup, training
 from helpers.probes.data import encode
 
 MIME = "application/vnd.segmentation-course.probe+json"
-PROBES = {**setup.PROBES, **training.PROBES, **evaluation.PROBES}
+PROBES = {**setup.PROBES, **augmentation.PROBES, **model.PROBES, **training.PROBES, **evaluation.PROBES}
 
 
 def answers(name, function, seed):
