@@ -10,3 +10,5 @@ from helpers.checks.counting import count_pixels
 from helpers.checks.setup import choose_device, load_target
 from helpers.checks.augmentation import eval_transform, train_transform
 from helpers.checks.picture import denormalize
+from helpers.checks.groups import parameter_groups
+from helpers.checks.model import build_model, predict

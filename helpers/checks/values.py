@@ -86,7 +86,7 @@ def a_kind(value):
     if torch.is_tensor(value):
         return f"a tensor {dtype_name(value)}{list(value.shape)}"
     names = {np.ndarray: "a NumPy array", type(None): "None", dict: "a dictionary"}
-    return names.get(type(value), f"{'an' if type(value).__name__[0] in 'aeiou' else 'a'} {type(value).__name__}")
+    return names.get(type(value), f"{'an' if type(value).__name__[0] in 'aeiouAEIO' else 'a'} {type(value).__name__}")
 
 
 def show(value, most=24):

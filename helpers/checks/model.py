@@ -1,0 +1,263 @@
+"""Checks of notebook 3, first half: the model and its labels."""
+
+import torch
+from torch import nn
+from torchvision.models.segmentation.lraspp import LRASPP, LRASPPHead
+
+from helpers import models
+from helpers.checks import toys
+from helpers.checks.core import check
+from helpers.checks.pretrained import FINAL, WEIGHTS, made_up, no_network
+from helpers.checks.setup import mistakes
+from helpers.checks.values import a_kind, describe, same, show
+
+_PARTS = " See 'A pretrained model and its parts'."
+_LAYERS = " See 'New final layers'."
+_LABELS = " See 'From logits to labels'."
+IMAGES = (2, 3, 32, 48)
+
+
+def _width(layer):
+    """How many channels a layer really gives, or None."""
+    convolutions = [module for module in layer.modules() if isinstance(module, nn.Conv2d)]
+    return len(convolutions[-1].weight) if convolutions else None
+
+
+def _is_share(values):
+    return bool((values >= 0).all() and (values <= 1).all() and values.any())
+
+
+class _Built:
+    """What one call of build_model came to, checked step by step."""
+
+    def __init__(self, student, num_classes, weights):
+        self.student, self.num_classes = student, num_classes
+        self.call = f"build_model({num_classes}{', weights' if weights else ''})"
+        outcome = student.attempt(num_classes, weights) if weights else student.attempt(num_classes)
+        text = describe(outcome.error) if outcome.error else ""
+        if "num_classes" in text and "21" in text:
+            self.fail("num_classes_with_weights", f"{self.call} stopped with {text}\nThe pretrained weights are for 21 "
+                      "classes, and torchvision refuses any other number. Build the model with its 21 classes first, "
+                      "then replace the two final layers." + _LAYERS)
+        student.healthy(outcome, f"Called as {self.call}, ")
+        self.model = model = outcome.value
+        if not isinstance(model, nn.Module):
+            self.fail("returns_none" if model is None else "wrong_type", f"{self.call} returned {a_kind(model)}; "
+                      "expected the model. Is the `return` missing?" + _LAYERS)
+        self.lraspp = next((module for module in model.modules() if isinstance(module, LRASPP)), None)
+        if self.lraspp is None and not any(isinstance(module, LRASPPHead) for module in model.modules()):
+            self.fail("another_model", f"{self.call} returned {show(model)}; expected torchvision's "
+                      "lraspp_mobilenet_v3_large." + _PARTS)
+        if self.lraspp is None:
+            self.fail("no_out", f"{self.call} took the parts out of the model, and with them its way to put them "
+                      "together: expected a model that returns {\"out\": logits}. Change the layers inside, and return "
+                      "the whole model." + _LAYERS)
+
+    def fail(self, id, message):
+        self.student.fail(id, message)
+
+    def has_classes(self, elsewhere=()):
+        """End the check unless both final layers have as many channels as there are classes."""
+        head, wanted = self.lraspp.classifier, self.num_classes
+        low, high = (_width(getattr(head, name, nn.Identity())) for name in ("low_classifier", "high_classifier"))
+        found = f"{self.call} has final layers with {low} and {high} channels; expected {wanted} in both"
+        if (low == wanted) != (high == wanted):
+            name = "high_classifier" if low == wanted else "low_classifier"
+            self.fail("only_one_classifier", f"{found}. Their outputs are added, so they must be equal: replace "
+                      f"`classifier.{name}` as well." + _LAYERS)
+        if low in elsewhere and low != wanted:
+            self.fail("num_classes_ignored", f"{found}. The number stands in the function; use the argument "
+                      "`num_classes`." + _LAYERS)
+        if low == high == 21 != wanted:
+            self._untouched(found)
+        if low == high and abs(low - wanted) == 1:
+            self.fail("off_by_one", f"{found}. Background is one of the `num_classes` already, and void is none of "
+                      "them." + _LAYERS)
+        if low != wanted:
+            self.fail("wrong_width", f"{found}." + _LAYERS)
+
+    def _untouched(self, found):
+        convolutions = [module for module in self.model.modules() if isinstance(module, nn.Conv2d)]
+        if any(module.out_channels != len(module.weight) for module in convolutions):
+            self.fail("attribute_edited", f"{found}. `out_channels` was changed, but it only describes a layer: its "
+                      "weights stay as they are. Make a new `nn.Conv2d` and put it in the layer's place." + _LAYERS)
+        known = {name.rpartition(".")[0] for name in made_up(0)}
+        extra = [name for name, module in self.lraspp.named_modules()
+                 if name and name not in known and list(module.parameters(recurse=False))]
+        if extra:
+            self.fail("unused_layer", f"{found}. `{extra[0]}` was added, but nothing in the model's `forward` calls "
+                      "it. The layers to replace are `classifier.low_classifier` and `classifier.high_classifier`."
+                      + _LAYERS)
+        self.fail("head_not_replaced", f"{found}. These are still the layers for the 21 classes of the pretrained "
+                  "weights. Replace both by new `nn.Conv2d` layers." + _LAYERS)
+
+    def gives_logits(self, images):
+        """End the check unless the model gives raw logits of the image's size under "out"."""
+        wanted = [len(images), self.num_classes, *images.shape[-2:]]
+        logits = self._logits(images)
+        if list(logits.shape) != wanted:
+            self.fail("wrong_shape", f"The logits of {self.call} are {list(logits.shape)}; expected {wanted}." + _PARTS)
+        total = logits.sum(1)
+        if same(total, torch.ones_like(total), 1e-3) or same(logits.exp().sum(1), torch.ones_like(total), 1e-3):
+            self.fail("softmax", f"The outputs of {self.call} are probabilities (or their logarithms), not raw logits. "
+                      "CrossEntropyLoss applies the softmax itself; leave it out of the model." + _LABELS)
+        if _is_share(logits) and _is_share(self._logits(images, sign=-1)):
+            self.fail("sigmoid", f"The outputs of {self.call} all lie between 0 and 1; expected raw logits, of any "
+                      "size and sign. Leave the sigmoid out of the model." + _LABELS)
+        if not all(any(p.requires_grad for p in layer.parameters()) for layer in self._final_layers()):
+            self.fail("frozen_head", f"The new layers of {self.call} are frozen (`requires_grad` is False): they would "
+                      "never learn." + _LAYERS)
+
+    def _final_layers(self):
+        return [self.lraspp.classifier.low_classifier, self.lraspp.classifier.high_classifier]
+
+    def _logits(self, images, sign=1):
+        """What the model gives under "out"; with sign -1 the final layers are negated meanwhile."""
+        parameters = [parameter for layer in self._final_layers() for parameter in layer.parameters()]
+        self.model.eval()
+        try:
+            with torch.no_grad():
+                for parameter in parameters:
+                    parameter.mul_(sign)
+                output = self.model(images)
+                for parameter in parameters:
+                    parameter.mul_(sign)
+        except Exception as error:
+            self.fail("wrong_channels", f"The model of {self.call} stopped on images {list(images.shape)} with "
+                      f"{describe(error)}\nA new layer must take as many channels as the old one: "
+                      "`old.in_channels`." + _LAYERS)
+        if not isinstance(output, dict) or "out" not in output:
+            self.fail("no_out", f"The model of {self.call} returned {a_kind(output)}; expected a dictionary with the "
+                      "logits under \"out\", as torchvision's models do." + _PARTS)
+        return output["out"]
+
+    def keeps(self, state):
+        """End the check unless all but the final layers is as in the pretrained `state`."""
+        found = self.lraspp.state_dict()
+        keys = [key for key in state if not key.startswith(FINAL) and "num_batches" not in key]
+        lost = [key for key in keys if key not in found or not same(found[key], state[key], 1e-6)]
+        missing = f"{self.call} lost {len(lost)} of {len(keys)} pretrained tensors"
+        backbone, head = ([key in lost for key in keys if key.startswith(part)] for part in ("backbone", "classifier"))
+        if sum(backbone) > len(backbone) / 2 and sum(head) > len(head) / 2:
+            self.fail("weights_dropped", f"{missing}: the model starts from random numbers. Pass `weights=weights` on "
+                      "to torchvision, and load nothing over it." + _PARTS)
+        if sum(backbone) > len(backbone) / 2:
+            self.fail("backbone_reinitialised", f"{missing}: the whole backbone started anew, and with it all that it "
+                      "had learned. Replace the two final layers alone." + _LAYERS)
+        if all(head) and not any(backbone):
+            self.fail("whole_head_new", f"{missing}: the head was replaced as a whole. Its inner layers (`cbr`, "
+                      "`scale`) fit any number of classes; replace the two final layers alone." + _LAYERS)
+        if lost:
+            self.fail("weights_changed", f"{missing}, such as `{lost[0]}`. Leave all but the two final layers as it "
+                      "came." + _LAYERS)
+
+    def is_new(self, state):
+        """End the check unless the final layers are new."""
+        found = self.lraspp.state_dict()
+        old = [key for key in state if key.startswith(FINAL) and key.endswith("weight") and key in found
+               and same(found[key], state[key][:len(found[key])])]
+        if old and self.num_classes == 21:
+            self.fail("kept_at_21", f"{self.call} kept the pretrained final layer `{old[0]}`, because the number of "
+                      "classes happens to be equal. Your classes may be others in another order: replace both layers "
+                      "always." + _LAYERS)
+        if old:
+            self.fail("old_rows_kept", f"{self.call} copied the first {self.num_classes} rows of the old `{old[0]}`. "
+                      "They stand for other classes: start with new layers." + _LAYERS)
+
+
+@check("build_model(num_classes, weights=None)", "3.1")
+def build_model(student, seed):
+    """Exercise 3.1."""
+    state = made_up(seed)
+    images = 50 * torch.randn(IMAGES, generator=torch.Generator().manual_seed(seed))
+    with no_network(seed) as asked:
+        fresh = _Built(student, 6, None)
+        fresh.has_classes()
+        fresh.gives_logits(images)
+        if same(fresh.lraspp.state_dict()["backbone.0.0.weight"], state["backbone.0.0.weight"]):
+            student.fail("always_pretrained", "build_model(6) loaded pretrained weights, though `weights` is None. "
+                         "Pass the argument `weights` on, whatever it is." + _PARTS)
+        needs_network = bool(asked)
+        for num_classes in (4, 21):
+            built = _Built(student, num_classes, WEIGHTS)
+            built.has_classes(elsewhere=[6])
+            built.gives_logits(images)
+            built.keeps(state)
+            built.is_new(state)
+    line = "build_model has two new final layers of the right width, and keeps all other pretrained weights."
+    if needs_network:
+        line += ("\n  (Without `weights`, yours still downloads an ImageNet backbone; `weights_backbone=None` starts "
+                 "from random numbers and needs no network.)")
+    return line
+
+
+def _by(labels):
+    """The mistake that makes `labels` of the logits, in eval mode."""
+    def imitate(model, images):
+        model.eval()
+        with torch.no_grad():
+            return labels(model(images)["out"])
+    return imitate
+
+
+PREDICT = [
+    *mistakes("wrong_axis", "argmax ran over another axis than the classes. Logits are [N, C, H, W], so the classes "
+              "are on axis 1." + _LABELS, *(_by(lambda x, axis=axis: x.argmax(axis)) for axis in (0, 2, 3, None))),
+    *mistakes("logits_returned", "These are the logits, a number for each class. A label map holds the class with the "
+              "highest one: `.argmax(1)`." + _LABELS, _by(lambda x: x)),
+    *mistakes("probabilities_returned", "These are probabilities, a number for each class. A label map holds the class "
+              "with the highest one: `.argmax(1)`." + _LABELS, _by(lambda x: x.softmax(1)), _by(lambda x: x.sigmoid())),
+    *mistakes("values_not_indices", "These are the highest values, not the classes that have them. `max(1)` gives "
+              "both: take `.indices`, or use `argmax(1)`." + _LABELS,
+              _by(lambda x: x.amax(1)), _by(lambda x: x.softmax(1).amax(1)), _by(lambda x: x.sigmoid().amax(1))),
+    *mistakes("channel_axis", "An axis of length 1 is left where the classes were; expected [N, H, W]. Leave out "
+              "`keepdim`." + _LABELS, _by(lambda x: x.argmax(1, keepdim=True)), _by(lambda x: x.argmax(1)[..., None])),
+    *mistakes("squeezed", "With one image in the batch, the axis N is gone. `squeeze()` takes every axis of length 1; "
+              "leave it out." + _LABELS, _by(lambda x: x.argmax(1).squeeze())),
+    *mistakes("first_image_only", "Only the first image got its labels; expected a label map for each image." + _LABELS,
+              _by(lambda x: x[0].argmax(0)), _by(lambda x: x[:1].argmax(1))),
+    *mistakes("thresholded", "Each class was compared with a threshold on its own. A pixel has one class, the one with "
+              "the highest logit: `.argmax(1)`." + _LABELS, _by(lambda x: x > 0), _by(lambda x: x > 0.5),
+              _by(lambda x: x.softmax(1) > 0.5)),
+    *mistakes("argmin", "These are the least likely classes. Use `argmax`." + _LABELS, _by(lambda x: x.argmin(1))),
+    *mistakes("background_skipped", "Class 0, background, is never predicted. It is a class like the others."
+              + _LABELS,
+              _by(lambda x: x[:, 1:].argmax(1) + 1), _by(lambda x: x[:, 1:].argmax(1))),
+    *mistakes("shifted", "Every label is one too high: classes count from 0." + _LABELS,
+              _by(lambda x: x.argmax(1) + 1)),
+]
+
+
+def labelled(seed, shape, num_classes=4):
+    """A small model and images of which it labels some pixels as background, and others not."""
+    for attempt in range(1000 * seed, 1000 * seed + 1000):
+        images = torch.randn(shape, generator=torch.Generator().manual_seed(attempt))
+        found = models.predict(toys.toy(attempt, num_classes), images).unique()
+        if 0 in found and len(found) >= min(num_classes, 3):
+            return toys.toy(attempt, num_classes), images
+    raise RuntimeError("no such model found")
+
+
+@check("predict(model, images)", "3.2")
+def predict(student, seed):
+    """Exercise 3.2."""
+    cases = [labelled(seed, shape) for shape in [(1, 3, 2, 3), (2, 3, 5, 6)]]
+    model = cases[-1][0]
+    outcome = student.attempt(*cases[-1])
+    text = describe(outcome.error) if outcome.error else ""
+    if "dict" in text and isinstance(outcome.error, (AttributeError, TypeError)):
+        student.fail("dict_not_unpacked", f"predict stopped with {text}\nThe model returns a dictionary; the logits "
+                     "are under `\"out\"`." + _LABELS)
+    if any(call.training for call in model.calls):
+        student.fail("train_mode", "The model was in training mode when predict called it: BatchNorm then uses this "
+                     "batch instead of what it learned, and dropout drops. Call `model.eval()` first, with its "
+                     "parentheses." + _LABELS)
+    student.compare(models.predict, cases, PREDICT, "a tensor Int64[N, H, W], a class index for each pixel")
+    if not all(parameter.requires_grad for parameter in model.parameters()):
+        student.fail("model_frozen", "predict froze the model: `requires_grad` is False now, and it would never learn "
+                     "again. `with torch.no_grad():` does without a trace." + _LABELS)
+    if any(call.graph for call in model.calls):
+        student.fail("graph_kept", "The labels are right, but PyTorch recorded every step of the model for a backward "
+                     "pass that never comes, which fills the memory. Call the model under `with torch.no_grad():`."
+                     + _LABELS)
+    return "predict gives a label map for each image, in eval mode and without a graph."
