@@ -39,7 +39,7 @@ def _fingerprint(model, num_classes, weights, state):
     with torch.no_grad():
         for parameter in (parameter for parameter in finals if parameter is not None):
             parameter.copy_(torch.randn(parameter.shape, generator=generator) if parameter.ndim > 1 else parameter * 0)
-        logits = model.eval()(torch.randn(1, 3, 32, 48, generator=generator))["out"]
+        logits = model.eval()(torch.randn(1, 3, 32, 48, generator=generator))["out"][:, :, ::8, ::8]
     return {"kept": sums if weights else fresh, "old rows": any(old), "logits": logits,
             "learns": all(parameter.requires_grad for parameter in finals if parameter is not None)}
 
