@@ -25,27 +25,28 @@ def labels_kept(transform, mosaic, draws):
     plain_draws = [draw for long in (True, False) for draw in transform.draws(pictures.plain(label, long), 8)]
     found = torch.cat([target.flatten() for _, target in plain_draws])
     found = found[found != IGNORE_INDEX]
-    found = found[found != 0] if (found == label).any() else found  # 0 may be padding
+    others = found[found != label].unique().tolist()
     says = f"On a mask that is class {label} everywhere, {transform.name} returned the labels {_few(found)}"
-    if len(found) and (found == _GREY).all():
+    if len(others) == 1 and extra <= set(others) and (found == label).any():
+        transform.fail("padding_not_void", f"{says}: where it leaves the image, the target was padded with "
+                       f"{others[0]}. Nothing is known there, not even that it is background: pad the target with 255 "
+                       "(`fill`)." + RANDOM)
+    if others == [_GREY]:
         transform.fail("grey_levels", f"{says}: grey levels of the palette's colours. Leave out `convert(\"L\")`; the "
                        "pixels of a palette mask are class indices." + TOGETHER)
-    if len(found) and found.unique().numel() == 1 and (found - label).abs()[0] == 1:
+    if len(others) == 1 and abs(others[0] - label) == 1 and not (found == label).any():
         transform.fail("labels_changed", f"{says}: every class moved by one. Class indices stay what they are."
                        + TOGETHER)
+    found = found[found != 0] if (found == label).any() else found  # 0 may be padding
     if ((found - label).abs() > 1).sum() > 0.2 * len(found):
         transform.fail("mask_as_image", f"{says}: the mask was scaled, normalised or recoloured like a picture. Wrap "
                        "it as tv_tensors.Mask, or treat it apart." + TOGETHER)
-    if extra - {0} or (found != label).any():
+    if len(extra) > 1 or others:
         transform.fail("bilinear_mask", f"The mask has the labels {list(mosaic.labels)} and 255; {transform.name} "
-                       f"returned others too, such as {_few(extra - {0} or found)}. They come from blending "
-                       "neighbours: resize a mask with nearest neighbour alone." + _BILINEAR)
-    if any((target == 0).any() for _, target in plain_draws):
-        transform.fail("padding_not_void", f"The mask is class {label} everywhere, yet {transform.name} returned 0 as "
-                       "well: where it leaves the image, the target was padded with 0, which says background. Pad the "
-                       "target with 255 (`fill`)." + RANDOM)
+                       f"returned others too, such as {_few(extra or others)}. They come from blending neighbours: "
+                       "resize a mask with nearest neighbour alone." + _BILINEAR)
     if extra:
-        transform.fail("void_lost", f"The mask has void in it and no class 0; {transform.name} returned 0 for void. "
+        transform.fail("void_lost", f"The mask has void in it; {transform.name} returned {_few(extra)[0]} for void. "
                        "Keep the 255." + TOGETHER)
     return plain_draws
 
@@ -96,7 +97,7 @@ def normalised(transform, mosaic, draws):
     mean, std = torch.tensor(MEAN), torch.tensor(STD)
     low, high = (black * std + mean).amin(0), (white * std + mean).amax(0)
     order = (black * std + mean)[:, 0].median() - (black * std + mean)[:, 2].median()
-    values = f"{transform.name} made black {show(black[0])} and white {show(white[0])}"
+    values = f"{transform.name} made black {show(black.amin(0))} and white {show(white.amax(0))}"
     each = torch.stack([torch.stack([image.mean((1, 2)), image.std((1, 2)) - 1]) for image, _ in draws])
     if each.abs().max() < 0.05:
         transform.fail("other_normalisation", f"{values}. Each image was normalised with its own mean and std, so "
@@ -226,7 +227,8 @@ def _gallery(transform, seed, count):
     for index in range(count):
         image, target = transform.inner(*shapes.draw(seed))
         panels += [(transforms.denormalize(image), f"image, call {index + 1}"), (target, f"target, call {index + 1}")]
-    alt = f"{count} calls of your transform on one image: image and target of each."
+    calls = "One call" if count == 1 else f"{count} calls"
+    alt = f"{calls} of your transform on one image: image and target of each."
     return lambda: plotting.panels(panels, devkit, alt)
 
 

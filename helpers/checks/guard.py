@@ -35,13 +35,14 @@ class Printed(io.TextIOBase):
 
 @contextlib.contextmanager
 def as_found(seed=0):
-    """Leave seeds, dtype, grad mode, folder, warnings and streams as they were; yields what was printed.
+    """Leave seeds, dtype, device, grad mode, folder, warnings and streams as they were; yields what was printed.
 
     Inside, random numbers start from `seed` and the working folder is an empty temporary one.
     """
     printed = Printed()
     states = random.getstate(), np.random.get_state()
     dtype, grad, folder = torch.get_default_dtype(), torch.is_grad_enabled(), os.getcwd()
+    default = torch.get_default_device()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     with contextlib.ExitStack() as stack:
         empty = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
@@ -59,6 +60,7 @@ def as_found(seed=0):
         finally:
             os.chdir(folder)
             torch.set_default_dtype(dtype)
+            torch.set_default_device(None if default.type == "cpu" else default)
             torch.set_grad_enabled(grad)
             random.setstate(states[0])
             np.random.set_state(states[1])

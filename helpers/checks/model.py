@@ -124,8 +124,8 @@ class _Built:
                     parameter.mul_(sign)
         except Exception as error:
             self.fail("wrong_channels", f"The model of {self.call} stopped on images {list(images.shape)} with "
-                      f"{describe(error)}\nA new layer must take as many channels as the old one: "
-                      "`old.in_channels`." + _LAYERS)
+                      f"{describe(error)}\nA new layer must take as many channels as the old one "
+                      "(`old.in_channels`), with the same kernel size, 1." + _LAYERS)
         if not isinstance(output, dict) or "out" not in output:
             self.fail("no_out", f"The model of {self.call} returned {a_kind(output)}; expected a dictionary with the "
                       "logits under \"out\", as torchvision's models do." + _PARTS)

@@ -21,6 +21,8 @@ def _stretch(image):
 
 _BACK = " See 'Back to a picture'."
 DENORMALIZE = [
+    *mistakes("nothing_done", "The image came back as it was. Undo the normalisation: times std, plus mean, then clip."
+              + _BACK, lambda image: image),
     *mistakes("not_clipped", "Some values are below 0 or above 1, which a picture cannot show. Clip them with "
               "`.clamp(0, 1)`." + _BACK, _formula(lambda x, m, s: x * s + m)[0]),
     *mistakes("mean_and_std_swapped", "Mean and std changed places. Normalising was (x - mean) / std; backwards it is "

@@ -43,7 +43,6 @@ def machine(cuda, mps, built):
         (torch._C, "_cuda_getDeviceCount", int(cuda)), (torch._C, "_mps_is_available", mps),
     ]
     is_mps = torch.backends.mps.is_available  # it remembers its first answer
-    default = torch.get_default_device()
     with contextlib.ExitStack() as stack:
         for module, name, answer in answers:
             stack.enter_context(mock.patch.object(module, name, lambda *_, _answer=answer, **__: _answer, create=True))
@@ -55,8 +54,6 @@ def machine(cuda, mps, built):
             yield
         finally:
             is_mps.cache_clear()
-            if torch.get_default_device() != default:
-                torch.set_default_device(None if default.type == "cpu" else default)
 
 
 @check("choose_device()", "1.1")
@@ -130,7 +127,7 @@ def write_mask(path, target):
     mask = Image.fromarray(np.asarray(target, dtype=np.uint8))
     mask.putpalette(voc.palette(256).flatten().tolist())
     mask.save(path)
-    return Path(path)
+    return Path(path).absolute()
 
 
 def masks(seed, folder="."):

@@ -92,10 +92,14 @@ def a_kind(value):
 def show(value, most=24):
     """A value as a student would type it, shortened where it is large."""
     if torch.is_tensor(value):
-        if value.device.type == "meta" or value.numel() > most:
+        if value.device.type == "meta" or value.layout != torch.strided or value.numel() > most:
             return f"{dtype_name(value)}{list(value.shape)}"
-        items = np.array2string(value.detach().cpu().numpy(), separator=", ", precision=3, suppress_small=True)
+        value = value.detach().cpu()
+        value = value.float() if value.dtype == torch.bfloat16 else value  # NumPy has none
+        items = np.array2string(value.numpy(), separator=", ", precision=3, suppress_small=True)
         return re.sub(r"\s*\n\s*", " ", items)
+    if isinstance(value, int) and abs(value) > 2 ** 53:
+        return "a very large number"
     if is_number(value):
         return str(int(value)) if float(value).is_integer() and not isinstance(value, float) else f"{float(value):.4g}"
     if isinstance(value, np.ndarray):

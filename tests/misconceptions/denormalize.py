@@ -55,6 +55,11 @@ def denormalize(image):
     return (image + mean).clamp(0, 1)
 
 
+@wrong("nothing_done")
+def denormalize(image):
+    return image.clone()
+
+
 @wrong("only_clipped")
 def denormalize(image):
     return image.clamp(0, 1)

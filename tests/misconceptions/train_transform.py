@@ -167,6 +167,13 @@ def train_transform(size):
     return transform
 
 
+@wrong("padding_not_void")
+def train_transform(size):
+    more = {tv_tensors.Mask: 21, "others": 0}  # "a class of its own"
+    return wrapped([v2.ScaleJitter((size, size), (0.75, 1.5)), v2.RandomCrop(size, pad_if_needed=True, fill=more),
+                    v2.RandomHorizontalFlip(), jitter, *to_tensor])
+
+
 @wrong("crop_without_padding")
 def train_transform(size):
     return wrapped([v2.ScaleJitter((size, size), (0.75, 1.5)), v2.RandomCrop(size), v2.RandomHorizontalFlip(), jitter,
@@ -332,6 +339,12 @@ def train_transform(size):
 def train_transform(size):
     steps = wrapped([*zoom_and_crop(size), v2.RandomHorizontalFlip(), jitter, *to_tensor])
     return lambda image, mask: steps(image, Image.fromarray(np.array(mask) % 255))
+
+
+@wrong("void_lost")
+def train_transform(size):
+    steps = wrapped([*zoom_and_crop(size), v2.RandomHorizontalFlip(), jitter, *to_tensor])
+    return lambda image, mask: steps(image, mask.point(lambda label: 20 if label == 255 else label))
 
 
 @wrong("labels_changed")
