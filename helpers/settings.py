@@ -34,8 +34,8 @@ class Recipe:
 
 
 RECIPES = {
-    "shapes": Recipe(size=96, batch_size=8, epochs=8, learning_rate=2e-2, scale=(0.9, 1.4)),
-    "voc": Recipe(size=224, batch_size=16, epochs=12, learning_rate=2e-3, scale=(0.75, 1.75)),
+    "shapes": Recipe(size=96, batch_size=8, epochs=10, learning_rate=2e-2, scale=(0.9, 1.4)),
+    "voc": Recipe(size=288, batch_size=16, epochs=12, learning_rate=2e-3, scale=(0.75, 1.5)),
 }
 
 

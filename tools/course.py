@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import nbformat
+from bs4 import BeautifulSoup
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 from tqdm import tqdm
@@ -65,11 +66,21 @@ def run_one(name):
                      f"The notebook as far as it came: {settings.show(OUTPUT / name)}.ipynb")
     notebooks.tidy(notebook)
     notebooks.write(notebook, OUTPUT / f"{name}.ipynb")
-    (OUTPUT / f"{name}.html").write_text(HTMLExporter(template_name="classic").from_notebook_node(notebook)[0])
+    (OUTPUT / f"{name}.html").write_text(as_page(notebook))
     if "--store" in sys.argv:
         notebooks.write(notebook, notebooks.solution(name))
         store_picture(notebook)
     return round(time.perf_counter() - start, 1)
+
+
+def as_page(notebook):
+    """The notebook as HTML, its figures with their descriptions, which nbconvert's page leaves out."""
+    page = BeautifulSoup(HTMLExporter().from_notebook_node(notebook)[0], "html.parser")
+    figures = [output.data["text/plain"] for cell in notebook.cells for output in cell.get("outputs", [])
+               if "image/png" in output.get("data", {})]
+    for image, description in zip(page.select(".jp-RenderedImage img"), figures, strict=True):
+        image["alt"] = description
+    return str(page)
 
 
 def store_picture(notebook):

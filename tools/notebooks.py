@@ -4,6 +4,7 @@ import nbformat
 from nbclient import NotebookClient
 from traitlets.config import Config
 
+from helpers.probes import MIME
 from helpers.settings import ROOT
 
 NAMES = ("01_setup", "02_augmentation", "03_model", "04_training", "05_evaluation")
@@ -21,13 +22,14 @@ def run(notebook, folder, on_cell=lambda **_: None):
 
 
 def tidy(notebook):
-    """Take out what differs from machine to machine and what no viewer can show: times, versions, widget state."""
+    """Take out what differs from machine to machine or is for no reader: times, versions, widgets, probes."""
     notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
                          "language_info": {"name": "python"}}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+            for kind in ("application/vnd.jupyter.widget-view+json", MIME):
+                output.get("data", {}).pop(kind, None)
     return notebook
 
 

@@ -1,0 +1,8 @@
+"""For nbval: the answers of hidden tests depend on the machine's last digits and are not stored."""
+
+from helpers.probes import MIME
+
+
+def pytest_collectstart(collector):
+    if collector.path.suffix == ".ipynb":
+        collector.skip_compare += (MIME,)
