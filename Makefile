@@ -35,7 +35,7 @@ test: .venv/ready
 	rm -rf build/nbval
 	COURSE_OUTPUT=$(abspath build/nbval) $(BIN)/python -m pytest -q -p no:cacheprovider \
 		--nbval --nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 900 solutions
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
 
 .venv/ready: requirements.txt
 	$(PYTHON) -m venv .venv
