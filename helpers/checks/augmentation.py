@@ -45,14 +45,23 @@ def labels_kept(transform, mosaic, draws):
         transform.fail("bilinear_mask", f"The mask has the labels {list(mosaic.labels)} and 255; {transform.name} "
                        f"returned others too, such as {_few(extra or others)}. They come from blending neighbours: "
                        "resize a mask with nearest neighbour alone." + _BILINEAR)
-    if extra:
-        transform.fail("void_lost", f"The mask has void in it; {transform.name} returned {_few(extra)[0]} for void. "
-                       "Keep the 255." + TOGETHER)
+    if extra or _void(draws) < 0.03 and _void(transform.draws(mosaic, 3 * DRAWS)) < 0.03:
+        instead = _few(extra)[0] if extra else "a class"
+        transform.fail("void_lost", f"A tenth of the mask is void; {transform.name} returned {instead} there. Keep the "
+                       "255." + TOGETHER)
+    background = [target.unique().tolist() for _, target in transform.draws(pictures.plain(0), 4)]
+    if not any(0 in labels for labels in background):
+        transform.fail("background_lost", f"On a mask that is background (0) everywhere, {transform.name} returned "
+                       f"{background[0]}. Background is a class like the others: keep the 0." + TOGETHER)
     return plain_draws
 
 
 def _few(labels):
     return torch.as_tensor(list(labels) if isinstance(labels, set) else labels).unique().tolist()[:4]
+
+
+def _void(draws):
+    return sum((target == IGNORE_INDEX).float().mean() for _, target in draws) / len(draws)
 
 
 def _extra(draws, pair):

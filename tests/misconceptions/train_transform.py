@@ -347,6 +347,27 @@ def train_transform(size):
     return lambda image, mask: steps(image, mask.point(lambda label: 20 if label == 255 else label))
 
 
+@wrong("void_lost")
+def train_transform(size):
+    steps = wrapped([*zoom_and_crop(size), v2.RandomHorizontalFlip(), jitter, *to_tensor])
+
+    def transform(image, mask):
+        image, target = steps(image, mask)
+        highest = max({0, *np.array(mask).flatten().tolist()} - {255})  # of this mask
+        return image, target.clamp(max=highest)
+    return transform
+
+
+@wrong("background_lost")
+def train_transform(size):
+    steps = wrapped([*zoom_and_crop(size), v2.RandomHorizontalFlip(), jitter, *to_tensor])
+
+    def transform(image, mask):
+        image, target = steps(image, mask)
+        return image, torch.where(target == 0, 255, target)
+    return transform
+
+
 @wrong("labels_changed")
 def train_transform(size):
     steps = wrapped([*zoom_and_crop(size), v2.RandomHorizontalFlip(), jitter, *to_tensor])
