@@ -35,7 +35,7 @@ class Recipe:
 
 RECIPES = {
     "shapes": Recipe(size=96, batch_size=8, epochs=10, learning_rate=2e-2, scale=(0.9, 1.4)),
-    "voc": Recipe(size=288, batch_size=16, epochs=12, learning_rate=2e-3, scale=(0.75, 1.5)),
+    "voc": Recipe(size=288, batch_size=16, epochs=18, learning_rate=2e-3, scale=(0.7, 1.6)),
 }
 
 

@@ -4,6 +4,8 @@ A transform is called with a PIL RGB image and its PIL palette mask and returns
 `image` Float32[3, size, size], normalised, and `target` Int64[size, size] with 255 for void.
 """
 
+from functools import partial
+
 import torch
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -17,19 +19,20 @@ _TO_TENSOR = [v2.ToDtype({tv_tensors.Image: torch.float32, tv_tensors.Mask: torc
               v2.Normalize(MEAN, STD), v2.ToPureTensor()]
 
 
-def _pair(steps):
-    """A callable on (image, mask) that wraps the mask, so that v2 never interpolates it."""
-    steps = v2.Compose(steps)
+class _Pair:
+    """A callable on (image, mask) that wraps the mask, so that v2 never interpolates it; workers can pickle it."""
 
-    def transform(image, mask):
-        image, target = steps(v2.functional.to_image(image), tv_tensors.Mask(v2.functional.pil_to_tensor(mask)))
+    def __init__(self, steps):
+        self.steps = v2.Compose(steps)
+
+    def __call__(self, image, mask):
+        image, target = self.steps(v2.functional.to_image(image), tv_tensors.Mask(v2.functional.pil_to_tensor(mask)))
         return image, target[0]
-    return transform
 
 
 def train_transform(size, scale=(0.75, 1.5)):
     """Random zoom, crop, flip and colour jitter; void where the crop leaves the image."""
-    return _pair([
+    return _Pair([
         v2.ScaleJitter((size, size), scale),
         v2.RandomCrop(size, pad_if_needed=True, fill=_EMPTY),
         v2.RandomHorizontalFlip(),
@@ -40,11 +43,13 @@ def train_transform(size, scale=(0.75, 1.5)):
 
 def eval_transform(size):
     """The whole image fitted into size x size at the top left, void in the rest, nothing left to chance."""
-    def fit(image, target):
-        height, width = fitted(image.shape[-2:], size)
-        image, target = v2.Resize((height, width))(image, target)
-        return v2.Pad([0, 0, size - width, size - height], fill=_EMPTY)(image, target)
-    return _pair([fit, *_TO_TENSOR])
+    return _Pair([partial(_fit, size), *_TO_TENSOR])
+
+
+def _fit(size, image, target):
+    height, width = fitted(image.shape[-2:], size)
+    image, target = v2.Resize((height, width))(image, target)
+    return v2.Pad([0, 0, size - width, size - height], fill=_EMPTY)(image, target)
 
 
 def fitted(shape, size):

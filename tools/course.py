@@ -36,7 +36,9 @@ def main():
         sys.exit(f"make course: {error}")
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir(parents=True)
-    os.environ |= {"COURSE_OUTPUT": str(OUTPUT), "COURSE_DATA_ROOT": str(config.data_root)}
+    os.environ |= {"COURSE_OUTPUT": str(OUTPUT), "COURSE_DATA_ROOT": str(config.data_root),
+                   # glibc: keep the memory of large tensors instead of asking for it anew at each step
+                   "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2 ** 36)}
     if config.weights:
         os.environ["COURSE_WEIGHTS"] = str(config.weights)
     seconds = {}
