@@ -21,6 +21,10 @@ MODELS = ("lraspp_mobilenet_v3_large", "fpn_mobilenet_v2", "lraspp_mobilenet_v2"
 class SettingsError(ValueError):
     """A setting, a file or a folder is not what the course needs; the message says what to do."""
 
+    def _render_traceback_(self):
+        """What a notebook shows: the one line, no tower of frames."""
+        return [str(self)]
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -188,15 +188,23 @@ def test_names_of_checks_and_seeds_give_the_same_verdict_twice():
 def test_a_trained_model_must_reach_the_goal_and_beat_both_baselines(scores, id):
     failed = None
     try:
-        checks.trained_model(*scores, budget="full")
+        checks.trained_model(*scores)
     except checks.CheckFailed as error:
         failed = error.id
     assert failed == id
 
 
-def test_in_a_short_run_the_mark_comes_from_the_model_file(capfd):
-    checks.trained_model(0.05, 0.1, 0.03, budget="short")
-    assert "model file" in capfd.readouterr().out
+def test_while_grading_only_a_model_file_that_was_handed_in_counts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COURSE_BUDGET", "short")
+    with pytest.raises(checks.CheckFailed) as error:
+        checks.trained_model(0.55, 0.1, 0.03)
+    assert error.value.id == "no_model_file"
+    (tmp_path / "model.safetensors").touch()
+    checks.trained_model(0.55, 0.1, 0.03)
+    with pytest.raises(checks.CheckFailed) as error:
+        checks.trained_model(0.2, 0.1, 0.03)
+    assert error.value.id == "below_goal"
 
 
 def test_values_compare_as_answers_do():
