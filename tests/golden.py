@@ -1,7 +1,5 @@
 """Submissions with a known mark, made from the release and the answers of `solutions/`."""
 
-import copy
-
 import nbformat
 
 from tools import notebooks
@@ -53,7 +51,7 @@ def noisy(name):
     noise = ("import sys, warnings\nfrom tqdm import tqdm\nwarnings.warn('careful')\n"
              "print('working', file=sys.stderr)\nfor _ in tqdm(range(3)): pass\n")
     notebook = submission(name, lambda this, source: noise + source + "\nprint('defined', 41)")
-    own = [nbformat.v4.new_code_cell("print('my own experiment')\n0.41"), nbformat.v4.new_markdown_cell("my notes")]
     for place in (len(notebook.cells) // 2, len(notebook.cells)):
-        notebook.cells[place:place] = copy.deepcopy(own)
+        notebook.cells[place:place] = [nbformat.v4.new_code_cell("print('my own experiment')\n0.41"),
+                                       nbformat.v4.new_markdown_cell("my notes")]
     return notebook
