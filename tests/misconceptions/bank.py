@@ -9,7 +9,6 @@
     def mean_iou(confusion): ...
 
 An exercise of several functions is a class with one static method each, in the order of the check.
-A module whose check is slow sets `SEEDS`, the number of seeds to try.
 """
 
 import importlib
@@ -36,10 +35,6 @@ class Answer:
             methods = [name for name, value in vars(self.function).items() if isinstance(value, staticmethod)]
             return [getattr(self.function, name) for name in methods] or [self.function]
         return [self.function]
-
-    @property
-    def seeds(self):
-        return getattr(importlib.import_module(self.function.__module__), "SEEDS", 20)
 
     def __str__(self):
         return f"{self.exercise}-{self.id}"

@@ -9,8 +9,6 @@ from torchvision.models.segmentation.lraspp import LRASPP, LRASPPHead
 
 from tests.misconceptions.bank import right, wrong
 
-SEEDS = 5  # each check builds three real models
-
 
 def replaced(model, num_classes):
     """`model` with both final layers new, as it should be."""
