@@ -60,7 +60,7 @@ class Evil:
 
 
 @pytest.mark.parametrize("content, message", [
-    (b"<html>404</html>", "a state dict"), (b"", "a state dict"),
+    (b"<html>404</html>", "a state dict"), (b"", "a state dict"), (b"hi\n", "a state dict"),
     (pickle.dumps(Evil()), "a state dict"), ("a list", "a state dict"),
     ({"layer.weight": torch.ones(2)}, "unknown layers")])
 def test_a_file_that_is_no_weights_file_is_named_in_one_line(tmp_path, monkeypatch, content, message):
