@@ -1,6 +1,5 @@
 """Checks of notebook 3, second half: two learning rates."""
 
-import inspect
 import math
 
 import torch
