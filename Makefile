@@ -13,6 +13,8 @@ help:
 	@echo "make test      run every test"
 	@echo "make lab       open the student notebooks in JupyterLab"
 	@echo "make release   write notebooks/ from solutions/"
+	@echo "make grade     grade the submissions in SUBMISSIONS=dir, write build/grades/"
+	@echo "make bench     measure everything that the documents claim"
 	@echo "make outputs   run the solutions and store their outputs in solutions/"
 
 course: .venv/ready
@@ -23,6 +25,12 @@ outputs: .venv/ready
 
 release: .venv/ready
 	@$(BIN)/python -m tools.release
+
+grade: .venv/ready
+	@$(BIN)/python -m grading.grade "$(SUBMISSIONS)"
+
+bench: .venv/ready
+	@$(BIN)/python -m benchmarks $(ONLY)
 
 lab: .venv/ready
 	$(BIN)/jupyter lab notebooks
@@ -42,4 +50,4 @@ test: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.PHONY: help course outputs release lab test
+.PHONY: help course outputs release grade bench lab test
