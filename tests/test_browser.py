@@ -120,9 +120,20 @@ def _picture(cell):
     expect(picture).to_have_count(1)
     expect(cell.locator(".jupyter-widgets img")).to_have_count(1)
     expect(picture).to_have_attribute("src", re.compile("^data:image/png"))
-    box = picture.bounding_box()
+    expect(picture).to_be_visible()
+    box = _box(picture)
     assert box["width"] > 400 and box["height"] > 150 and box["x"] + box["width"] <= 1000
     return picture
+
+
+def _box(picture):
+    """Where the picture is; a redraw may replace it just while one asks."""
+    for _ in range(100):
+        box = picture.bounding_box()
+        if box:
+            return box
+        picture.page.wait_for_timeout(100)
+    raise AssertionError("the picture never came to rest")
 
 
 @contextmanager
@@ -178,7 +189,7 @@ def test_a_click_on_a_pixel_shows_its_probabilities(page):
         _press(cell, "worst to best")
     with _changes(picture):
         _press(cell, "pixel x")
-    size = picture.bounding_box()
+    size = _box(picture)
     with _changes(picture):
         picture.click(position={"x": 0.08 * size["width"], "y": 0.1 * size["height"]})
     for name in ("pixel x", "pixel y"):  # the upper left of the first panel

@@ -28,7 +28,7 @@ class CheckFailed(AssertionError):
 
     def _render_traceback_(self):
         """What IPython and nbgrader show instead of a tower of frames."""
-        lines = ["Not yet."]
+        lines = [f"Not yet: {self.id.replace('_', ' ')}."]
         for paragraph in str(self).splitlines():
             lines += textwrap.wrap(paragraph, 100, subsequent_indent=" " * (4 if paragraph[:1] == " " else 0)) or [""]
         return lines
