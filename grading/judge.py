@@ -8,11 +8,14 @@ import json
 import os
 import secrets
 import tempfile
+from pathlib import Path
 
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 from traitlets import Integer
+
+from grading import trained_model
 
 MOST = 5_000_000  # characters of answers; the largest probe shows a tenth of that
 
@@ -37,8 +40,11 @@ class DrawSeed(NbGraderPreprocessor):
 class Judge(NbGraderPreprocessor):
     """Marks a graded cell failed, with a reason, where its probe's answers differ or are missing.
 
-    A graded cell has a probe if its grade id is `test_` and the name of one.
+    A graded cell has a probe if its grade id is `test_` and the name of one. The trained model is run
+    outside the kernel too (`grading.trained_model`).
     """
+
+    held_out_seed = Integer(0, help="draws the images that handed-in models are judged on").tag(config=True)
 
     def preprocess(self, nb, resources):
         from helpers.probes import MIME, PROBES  # imports torch: only when something is graded
@@ -49,13 +55,21 @@ class Judge(NbGraderPreprocessor):
             # a number shown as a cell's result would be read as partial credit, ahead of any error
             cell.outputs = [output for output in cell.outputs if output.output_type != "execute_result"]
             name = cell.metadata.nbgrader["grade_id"].removeprefix("test_")
-            if name in PROBES and not any(output.output_type == "error" for output in cell.outputs):
+            if name == trained_model.NAME:
+                cell.outputs = [self.model_output(resources)]
+            elif name in PROBES and not any(output.output_type == "error" for output in cell.outputs):
                 reason = verdict(name, seed, [output["data"][MIME] for output in cell.outputs
                                               if MIME in output.get("data", {})])
                 if reason:
                     self.log.warning("%s: %s", name, reason)
                     cell.outputs.insert(0, failed(reason))
         return nb, resources
+
+    def model_output(self, resources):
+        """The one output of exercise 5.5: what the model file reached, or why it earns nothing."""
+        path = Path(resources["metadata"]["path"], "model.safetensors")
+        id, text = trained_model.verdict(path, self.held_out_seed)
+        return failed(text, id) if id else new_output("stream", name="stdout", text=f"✓ {text}\n")
 
 
 def verdict(name, seed, bundles):
@@ -82,6 +96,7 @@ def verdict(name, seed, bundles):
     return reason and f"The answers on fresh inputs differ from the right ones. {reason}."
 
 
-def failed(reason):
-    """An error output that says why, in the place of a traceback."""
-    return new_output("error", ename="HiddenTest", evalue=reason, traceback=["Not yet.", reason])
+def failed(reason, id="hidden_test"):
+    """An error output that says why, in the place of a traceback, and in the form of a check's."""
+    return new_output("error", ename="HiddenTest", evalue=reason,
+                      traceback=[f"Not yet: {id.replace('_', ' ')}.", reason])

@@ -1,0 +1,79 @@
+"""Dask: a local cluster as wide as the machine, or an existing one, and the grading of tasks on it."""
+
+import contextlib
+import os
+
+import dask
+from distributed import Client, KilledWorker, LocalCluster, as_completed
+
+from grading import results, shard
+
+TRIES = 3  # workers that one submission may end before it is given up
+
+
+class ClusterError(RuntimeError):
+    """The cluster can't be used; the message says what to do."""
+
+
+@contextlib.contextmanager
+def connect(address=None, workers=None):
+    """A Dask client: of the scheduler at `address`, or of a local cluster. Raises ClusterError."""
+    dask.config.set({"distributed.scheduler.allowed-failures": TRIES - 1,
+                     "distributed.comm.timeouts.connect": "10s", "distributed.worker.daemon": False})
+    if address:
+        try:
+            client = Client(address)
+        except (OSError, ValueError) as error:
+            raise ClusterError(f"SCHEDULER: expected a Dask scheduler at {address}, found none "
+                               f"({str(error).splitlines()[0][:100]}); start one, or leave SCHEDULER out") from None
+        with client:
+            _same_course(client)
+            yield client
+    else:
+        # a submission runs in a process of its own; more threads than one would only fight for the cores
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        with LocalCluster(n_workers=workers or os.cpu_count(), threads_per_worker=1, memory_limit=0,
+                          dashboard_address=None, silence_logs=50) as cluster, Client(cluster) as client:
+            yield client
+
+
+def grade(client, tasks):
+    """Yield (key, result, autograded notebook or None) as the (key, Task) pairs of `tasks` are done."""
+    tasks = iter(tasks)
+    waiting, queue = {}, as_completed(raise_errors=False)
+    width = 2 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))  # few at a time: models are large
+
+    def submit():
+        key, task = next(tasks, (None, None))
+        if task:
+            future = client.submit(shard.grade, task, key=f"grade-{key}", pure=False)
+            waiting[future.key] = key, task.assignment
+            queue.add(future)
+    for _ in range(width):
+        submit()
+    for future in queue:
+        key, assignment = waiting.pop(future.key)
+        submit()
+        yield key, *_outcome(future, assignment)
+
+
+def _outcome(future, assignment):
+    """What a future came to; a submission that ends its workers has a definite result too."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    reason = (f"grading this notebook ended {TRIES} workers, one after the other" if isinstance(error, KilledWorker)
+              else f"grading this notebook failed: {type(error).__name__}: {error}"[:300])
+    result = results.not_graded(shard.release()[assignment], reason)
+    return {"assignment": assignment, **result, "seconds": 0.0}, None
+
+
+def _same_course(client):
+    """Every worker must have this very course."""
+    versions = client.run(shard.course_version)
+    if not versions:
+        raise ClusterError("SCHEDULER: expected workers, found none; start some, then run it again")
+    other = [address for address, version in versions.items() if version != shard.course_version()]
+    if other:
+        raise ClusterError(f"SCHEDULER: expected this version of the course on every worker, found another on "
+                           f"{other[0]}; update the checkout there")

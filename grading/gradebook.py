@@ -1,0 +1,85 @@
+"""nbgrader's gradebook: made from the release, one for each shard, and the results merged into the course's own."""
+
+import sqlite3
+import tempfile
+from pathlib import Path
+
+import nbformat
+import sqlalchemy.exc
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import AssignLatePenalties, SaveCells
+from nbgrader.utils import parse_utc
+
+COURSE = "segmentation-course"
+
+
+class GradebookError(RuntimeError):
+    """The gradebook can't be used; the message says what to do."""
+
+
+def blank(release):
+    """The bytes of a gradebook that knows the notebooks of `release` (assignment to notebook) and no student."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "gradebook.db")
+        add_release(path, release)
+        return path.read_bytes()
+
+
+def add_release(path, release):
+    """Make the notebooks of a release known to the gradebook at `path`."""
+    with Gradebook(url(path), COURSE) as gradebook:
+        for assignment in release:
+            gradebook.update_or_create_assignment(assignment)
+    for assignment, notebook in release.items():
+        SaveCells().preprocess(notebook, resources(path, assignment))
+
+
+def merge(path, release, results, config):
+    """Write all results into the gradebook at `path`; marks given by hand stay. Raises GradebookError."""
+    try:
+        if path.exists():
+            with sqlite3.connect(path, timeout=5) as connection:  # locked or broken: known before a mark is written
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("PRAGMA schema_version")
+            connection.close()
+        add_release(path, release)
+        with Gradebook(url(path), COURSE) as gradebook:
+            for result in results:
+                _write(gradebook, result)
+            gradebook.db.commit()
+        for result in results:
+            empty = nbformat.v4.new_notebook()
+            AssignLatePenalties(config=config).preprocess(
+                empty, resources(path, result["assignment"], result["student"]))
+    except (sqlite3.DatabaseError, sqlalchemy.exc.SQLAlchemyError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        cure = ("close formgrader and whatever else has it open" if "locked" in reason
+                else "move it away (marks given by hand are in it)")
+        raise GradebookError(f"gradebook: expected one that can be written, found '{reason}'; {cure}, then run "
+                             "make grade again: what was graded is kept") from None
+
+
+def _write(gradebook, result):
+    student, assignment = result["student"], result["assignment"]
+    gradebook.update_or_create_student(student, last_name=plain(result["name"]))
+    late = {"timestamp": parse_utc(result["timestamp"])} if result.get("timestamp") else {}
+    gradebook.update_or_create_submission(assignment, student, **late)
+    for exercise in result["exercises"]:
+        grade = gradebook.find_grade(f"test_{exercise['name']}", assignment, assignment, student)
+        grade.auto_score = exercise["points"]
+        grade.needs_manual_grade = grade.manual_score is not None
+
+
+def plain(name):
+    """A student's name that nbgrader's CSV, which quotes nothing, can hold and no spreadsheet takes for a formula."""
+    text = "".join(c if c.isprintable() and c not in ',;"\t' else " " for c in name)
+    return " ".join(text.split()).lstrip("=+-@")[:100]
+
+
+def url(path):
+    return f"sqlite:///{path}"
+
+
+def resources(path, assignment, student=""):
+    """What nbgrader hands its preprocessors."""
+    return {"nbgrader": {"notebook": assignment, "assignment": assignment, "student": student, "db_url": url(path)}}

@@ -1,0 +1,123 @@
+"""One shard: plain `nbgrader autograde` over one submission, in a scratch course with a gradebook of its own."""
+
+import hashlib
+import logging
+import tempfile
+import time
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import nbformat
+from nbgrader.converters import Autograde
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import PyFileConfigLoader
+
+from grading import gradebook, results
+from helpers.settings import ROOT
+
+STUDENT = "student"  # a shard does not know whose submission it grades
+# What grades; what only collects, merges and shows is left out, so that a nicer report regrades nobody
+_GRADES = ("judge", "reseat", "scan", "execute", "jail", "warm", "trained_model", "results", "shard")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A submission to grade: the bytes of its files and the seed of the images that its model is judged on."""
+
+    assignment: str
+    notebook: bytes = field(repr=False)
+    model: bytes | None = field(repr=False)
+    held_out_seed: int
+
+    @property
+    def key(self):
+        """Names the result: the same submission under the same course has the same one."""
+        parts = (course_version().encode(), self.assignment.encode(), self.notebook, self.model or b"",
+                 str(self.held_out_seed).encode())
+        return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:32]
+
+
+@cache
+def release():
+    """The notebooks that students were given: assignment to notebook."""
+    paths = sorted((ROOT / "notebooks").glob("*/*.ipynb"))
+    return {path.stem: nbformat.read(path, as_version=4) for path in paths if path.stem == path.parent.name}
+
+
+@cache
+def course_version():
+    """A hash of all that decides a mark."""
+    files = [*ROOT.glob("notebooks/*/*.ipynb"), *ROOT.glob("helpers/**/*.py"), ROOT / "nbgrader_config.py",
+             *(ROOT / "grading" / f"{name}.py" for name in _GRADES)]
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@cache
+def _blank_gradebook():
+    config()  # puts alembic, which nbgrader starts by its bare name, on PATH
+    return gradebook.blank(release())
+
+
+def config():
+    """A copy of the course's nbgrader settings."""
+    return PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
+
+
+def grade(task):
+    """Grade one submission: its result (see `results`) with "seconds", and the autograded notebook as text."""
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="course-shard-", ignore_cleanup_errors=True) as folder:
+        course = Path(folder)
+        course.chmod(0o755)
+        place = course / "submitted" / STUDENT / task.assignment
+        place.mkdir(parents=True)
+        (place / f"{task.assignment}.ipynb").write_bytes(task.notebook)
+        if task.model is not None:
+            (place / "model.safetensors").write_bytes(task.model)
+        (course / "gradebook.db").write_bytes(_blank_gradebook())
+        log = _autograde(course, task)
+        graded = course / "autograded" / STUDENT / task.assignment / f"{task.assignment}.ipynb"
+        if graded.exists():
+            notebook = nbformat.read(graded, as_version=4)
+            result, text = results.collect(notebook), nbformat.writes(notebook)
+        else:
+            reason = f"nbgrader could not grade this notebook: {log}"
+            result, text = results.not_graded(release()[task.assignment], reason), None
+    return {"assignment": task.assignment, **result, "seconds": round(time.perf_counter() - start, 2)}, text
+
+
+def _autograde(course, task):
+    """Run nbgrader's converter; the last line that it logged of an error."""
+    settings = config()
+    settings.CourseDirectory.root = str(course)
+    settings.CourseDirectory.source_directory = "source"  # empty: there is nothing to copy beside the notebook
+    settings.CourseDirectory.assignment_id = task.assignment
+    settings.CourseDirectory.student_id = STUDENT
+    settings.CourseDirectory.db_url = gradebook.url(course / "gradebook.db")
+    settings.Judge.held_out_seed = task.held_out_seed
+    errors = _Errors()
+    log = logging.getLogger("course.shard")
+    log.handlers, log.propagate = [errors], False
+    converter = Autograde(coursedir=CourseDirectory(config=settings), config=settings, log=log)
+    try:
+        converter.start()
+    except Exception as error:  # nbgrader's own NbGraderException says less than its log
+        return errors.last or f"{type(error).__name__}: {error}"
+    return errors.last
+
+
+class _Errors(logging.Handler):
+    """Keeps the last line of the first error: the exception's own."""
+
+    def __init__(self):
+        super().__init__(logging.ERROR)
+        self.last = None
+
+    def emit(self, record):
+        lines = record.getMessage().strip().splitlines()
+        if lines and (self.last is None or record.getMessage().startswith("Traceback")):
+            self.last = lines[-1][:300]
