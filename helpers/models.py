@@ -3,14 +3,18 @@
 Every model maps images Float32[N, 3, H, W] to {"out": logits Float32[N, C, H, W]}.
 """
 
+import warnings
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchvision.models import mobilenet_v2, segmentation
+from torchvision.models import get_model_weights, mobilenet_v2, segmentation
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.segmentation.lraspp import LRASPP
 from torchvision.ops.misc import Conv2dNormActivation
 
+from helpers import fetch
 from helpers.settings import MODELS, SettingsError, show
 
 
@@ -125,24 +129,25 @@ def create(name, num_classes, weights=None):
 
     `weights` is a file, "torchvision", or None for a random start. A file holds an ImageNet
     classifier for the models on MobileNetV2, a whole segmentation model of that name for the others.
+    "torchvision" fetches such a file; where it cannot be had, a warning says so and the start is random.
     With `name` None the file decides. Raises SettingsError for another architecture's file.
     """
     if name not in (None, *MODELS):
         raise SettingsError(f"model: expected one of {', '.join(MODELS)}, found {name!r}")
-    state = None if weights in (None, "torchvision") else read_weights(weights)
+    if weights == "torchvision":
+        name = name or MODELS[0]
+        weights = torchvision_weights(name)
+    state = None if weights is None else read_weights(weights)
     fitting = _names_for(state) if state else MODELS
     name = name or (fitting[0] if fitting else "a model of the course")
     if name not in fitting:
         raise SettingsError(f"weights: expected those of {name}, found {fitting[0] if fitting else 'unknown layers'} in "
                             f"{show(weights)}; name the model that fits with MODEL=, or leave WEIGHTS out")
     try:
-        if name in _FROM_BACKBONE and weights != "torchvision":
+        if name in _FROM_BACKBONE:
             model = _FROM_BACKBONE[name](num_classes, state)
-        elif name in _FROM_BACKBONE:
-            raise SettingsError(f"MODEL={name}: expected WEIGHTS, a MobileNetV2 classifier's file, found none; "
-                                "torchvision has no segmentation weights for it")
         else:
-            model = _from_torchvision(name, num_classes, weights, state)
+            model = _from_torchvision(name, num_classes, state)
     except RuntimeError as error:
         raise SettingsError(f"weights: expected those of {name}, found others in {show(weights)} "
                             f"({first_difference(error)}); download the file again") from None
@@ -150,10 +155,30 @@ def create(name, num_classes, weights=None):
     return model
 
 
-def _from_torchvision(name, num_classes, weights, state):
+def torchvision_weights(name):
+    """The file of torchvision's pretrained weights for a segmentation model, in torch's cache; None without network.
+
+    A file that was put there by hand serves as well as one that torch fetched, if its checksum is right.
+    """
+    if name in _FROM_BACKBONE:
+        raise SettingsError(f"MODEL={name}: expected WEIGHTS, a MobileNetV2 classifier's file, found none; "
+                            "torchvision has no segmentation weights for it")
+    url = get_model_weights(name).DEFAULT.url
+    filename = url.rpartition("/")[2]
+    sha256 = torch.hub.HASH_REGEX.search(filename)[1]  # torchvision's names end in its first digits
+    file = fetch.File(filename, (url,), f"sha256:{sha256}")
+    try:
+        return fetch.fetch(file, Path(torch.hub.get_dir()) / "checkpoints")
+    except fetch.Unavailable as unavailable:
+        warnings.warn(f"no pretrained weights ({unavailable}), so the model starts from random ones and will learn "
+                      f"less; put {filename} into hub/checkpoints of torch's cache, or give a file with WEIGHTS=",
+                      stacklevel=3)
+        return None
+
+
+def _from_torchvision(name, num_classes, state):
     kwargs = {"aux_loss": True} if state and any(key.startswith("aux_classifier") for key in state) else {}
-    weights = "DEFAULT" if weights == "torchvision" else None
-    model = getattr(segmentation, name)(weights=weights, weights_backbone=None, **kwargs)
+    model = getattr(segmentation, name)(weights=None, weights_backbone=None, **kwargs)
     if state is not None:
         model.load_state_dict(state)
     if getattr(model, "aux_classifier", None) is not None:

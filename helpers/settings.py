@@ -5,6 +5,7 @@ and the grader set them as environment variables (`COURSE_DATASET` and so on).
 """
 
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,6 +56,7 @@ class Settings:
     budget: str  # "full", or "short": a few steps that prove the loop runs
     seed: int
     output: Path  # checkpoints, the exported model, results
+    mirrors: tuple[str, ...] = ()  # addresses of VOC archives, instead of the public ones
 
     @property
     def recipe(self) -> Recipe:
@@ -87,7 +89,7 @@ def load() -> Settings:
         raise SettingsError(f"COURSE_DEVICE or COURSE_SEED: {str(error).splitlines()[0]}") from None
     return Settings(dataset, root, weights, _one_of("MODEL", MODELS, None), device,
                     _one_of("BUDGET", ("full", "short"), "full"), seed,
-                    _path("OUTPUT") or ROOT / "build" / dataset)
+                    _path("OUTPUT") or ROOT / "build" / dataset, _mirrors())
 
 
 def probe_seed() -> int:
@@ -107,6 +109,15 @@ def _one_of(name, allowed, default):
         raise SettingsError(f"{name}: expected one of {', '.join(allowed)}, found {value!r}; "
                             f"leave it out for the default")
     return value
+
+
+def _mirrors():
+    urls = tuple((os.environ.get("COURSE_MIRRORS") or "").split())
+    for url in urls:
+        if not re.fullmatch(r"https?://[^#]+\.(tar|zip)(#(md5|sha256)=[0-9a-fA-F]+)?", url):
+            raise SettingsError(f"MIRRORS: expected addresses like https://host/name.tar#md5=..., found {url!r}; "
+                                "leave it out for the public ones")
+    return urls
 
 
 def _path(name):

