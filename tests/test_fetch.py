@@ -1,0 +1,406 @@
+"""Downloads end in the right bytes or a right sentence, whatever the server, the archive or the machine does."""
+
+import dataclasses
+import errno
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torchvision.models import segmentation
+
+from helpers import fetch, models, settings, voc
+from helpers.settings import SettingsError
+from tests import fault_server
+from tests.fault_server import BAD, GOOD, HARM, FaultServer
+
+TAR, ZIP = fault_server.archive("tar"), fault_server.archive("zip")
+SHORT = fetch.Patience(attempts=3, first_wait=0.01, longest_wait=2, stall=0.4)
+
+
+def md5(content):
+    return "md5:" + hashlib.md5(content).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with FaultServer({"voc.tar": TAR, "voc.zip": ZIP}) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def short_patience(monkeypatch):
+    """Waits are short and written down."""
+    waits = []
+    clock = SimpleNamespace(sleep=waits.append, monotonic=time.monotonic)
+    monkeypatch.setattr(fetch, "PATIENCE", SHORT)
+    monkeypatch.setattr(fetch, "time", clock)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return waits
+
+
+@pytest.fixture(autouse=True)
+def fresh_server(server):
+    server.sent.clear(), server.requests.clear(), server.times.clear()
+
+
+def file(server, *faults, size=True, digest=True):
+    return fetch.File("voc.tar", tuple(server.url(fault, "voc.tar") for fault in faults),
+                      md5(TAR) if digest else None, len(TAR) if size else None)
+
+
+def configure(root, *mirrors):
+    return dataclasses.replace(settings.load(), dataset="voc", data_root=root, mirrors=mirrors)
+
+
+def left(folder):
+    """What lies in a folder, without lock files."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["size known", "size unknown"])
+@pytest.mark.parametrize("fault", GOOD)
+def test_a_server_with_a_passing_fault_ends_in_the_right_bytes(server, tmp_path, fault, known):
+    path = fetch.fetch(file(server, fault, size=known), tmp_path)
+    assert path.read_bytes() == TAR and left(tmp_path) == ["voc.tar"]
+
+
+@pytest.mark.parametrize("fault, verdict", BAD.items())
+def test_a_server_that_never_gives_the_file_gets_its_verdict(server, tmp_path, fault, verdict):
+    with pytest.raises(fetch.Unavailable) as error:
+        fetch.fetch(file(server, fault), tmp_path)
+    assert [re.search(verdict, line) is not None for line in error.value.verdicts] == [True], error.value.verdicts
+    assert "\n" not in str(error.value) and not (tmp_path / "voc.tar").exists()
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_after_a_bad_mirror_the_next_one_serves(server, tmp_path, fault, capsys):
+    path = fetch.fetch(file(server, fault, "ok", size=fault != "empty"), tmp_path)
+    assert path.read_bytes() == TAR and left(tmp_path) == ["voc.tar"]
+    assert re.search(rf"voc.tar: .*{BAD[fault]}|wrong bytes", capsys.readouterr().out)
+
+
+def test_a_download_cut_by_one_mirror_is_continued_from_the_next(server, tmp_path):
+    fetch.fetch(file(server, "always drops", "ok"), tmp_path)
+    assert server.sent["ok"] == len(TAR) - int(0.6 * len(TAR))
+
+
+def test_a_part_with_wrong_bytes_is_dropped_not_continued_forever(server, tmp_path, capsys):
+    (tmp_path / "voc.tar.part").write_bytes(b"\0" * 50_000)
+    assert fetch.fetch(file(server, "ok"), tmp_path).read_bytes() == TAR
+    assert "starting over" in capsys.readouterr().out
+    assert [asked for _, asked in server.requests] == ["bytes=50000-", None]
+
+
+@pytest.mark.parametrize("size", [len(TAR), len(TAR) + 5])
+def test_a_part_that_is_as_long_as_the_file_is_verified_before_it_is_believed(server, tmp_path, size):
+    (tmp_path / "voc.tar.part").write_bytes((TAR + b"more!")[:size])
+    assert fetch.fetch(file(server, "ok"), tmp_path).read_bytes() == TAR
+    assert server.requests == ([] if size == len(TAR) else [("ok", None)])
+
+
+def test_a_file_that_is_there_is_used_and_a_corrupt_one_is_fetched_again(server, tmp_path):
+    fetch.fetch(file(server, "ok"), tmp_path)
+    fetch.fetch(file(server, "ok"), tmp_path)
+    assert server.times["/ok/voc.tar"] == 1
+    (tmp_path / "voc.tar").write_bytes(TAR[:-1] + b"x")
+    assert fetch.fetch(file(server, "ok"), tmp_path).read_bytes() == TAR
+
+
+def test_a_wait_grows_and_a_server_that_asks_for_one_gets_it(server, tmp_path, short_patience):
+    with pytest.raises(fetch.Unavailable):
+        fetch.fetch(file(server, "always errs"), tmp_path)
+    assert len(short_patience) == 2 and 0.01 <= short_patience[0] <= 0.015 and 0.02 <= short_patience[1] <= 0.03
+    short_patience.clear()
+    fetch.fetch(file(server, "throttled then ok"), tmp_path)
+    assert len(short_patience) == 1 and 1 <= short_patience[0] <= 1.5
+    with pytest.raises(fetch.Unavailable):
+        fetch.fetch(dataclasses.replace(file(server, "always busy"), name="other"), tmp_path)
+    assert len(short_patience) == 1  # a day is too long to wait
+
+
+def test_a_disk_without_room_is_named_before_anything_comes(server, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")(10 ** 9, 10 ** 9 - 10_000, 10_000)
+    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(SettingsError, match=r"voc.tar: expected .*kB of free space in .*, found 10.0kB; free some"):
+        fetch.fetch(file(server, "ok"), tmp_path)
+    assert left(tmp_path) == []
+
+
+def test_a_disk_that_fills_up_keeps_what_has_come(server, tmp_path, monkeypatch):
+    real = open
+
+    def full(path, mode="r", *args):
+        handle = real(path, mode, *args)
+        if not str(path).endswith(".part"):
+            return handle
+        return Full(handle)
+
+    class Full:
+        def __init__(self, handle):
+            self.handle = handle
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.handle.close()
+
+        def write(self, chunk):
+            if self.handle.tell() > 100_000:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return self.handle.write(chunk)
+
+        def __getattr__(self, name):
+            return getattr(self.handle, name)
+    monkeypatch.setattr(fetch, "open", full, raising=False)
+    monkeypatch.setattr(fetch, "CHUNK", 50_000)
+    with pytest.raises(SettingsError, match="voc.tar: expected more space in .* found the disk full"):
+        fetch.fetch(file(server, "ok"), tmp_path)
+    monkeypatch.undo()
+    kept = (tmp_path / "voc.tar.part").read_bytes()
+    assert len(kept) > 100_000 and TAR.startswith(kept) and left(tmp_path) == ["voc.tar.part"]
+
+
+def test_a_folder_that_cannot_be_made_is_named_in_one_line(server, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="voc.tar: expected to write in .*; choose another folder"):
+        fetch.fetch(file(server, "ok"), tmp_path / "file" / "folder")
+
+
+# The data set
+
+@pytest.mark.parametrize("name, content", [("voc.tar", TAR), ("voc.zip", ZIP)])
+@pytest.mark.parametrize("digest", [True, False], ids=["checksum", "no checksum"])
+def test_voc_is_fetched_once_and_holds_the_segmentation_part_alone(server, tmp_path, name, content, digest):
+    address = server.url("drops", name) + ("#" + md5(content).replace(":", "=") if digest else "")
+    devkit = voc.prepare(configure(tmp_path, server.url("forbids", name), address))
+    assert len(devkit.open("train")) == 6 and len(devkit.open("val")) == 4 and devkit.num_classes == 21
+    assert left(tmp_path) == ["VOCdevkit"] and left(devkit.folder) == ["ImageSets", "JPEGImages", "SegmentationClass"]
+    assert len(left(devkit.folder / "JPEGImages")) == 10 and left(devkit.folder / "ImageSets") == ["Segmentation"]
+    wanted = {name: content for name, content in fault_server.members().items() if (tmp_path / name).exists()}
+    assert len(wanted) == 23 and all((tmp_path / name).read_bytes() == content for name, content in wanted.items())
+    asked = len(server.requests)
+    voc.prepare(configure(tmp_path))
+    assert len(server.requests) == asked
+
+
+def test_without_any_mirror_the_message_names_each_and_the_two_ways_out(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(voc, "_ARCHIVE", file(server, "refuses", "page", "forbids", "always drops"))
+    with pytest.raises(SettingsError) as error:
+        voc.prepare(configure(tmp_path))
+    lines = str(error.value).splitlines()
+    assert len(lines) == 6 and [re.search(verdict, line) is not None for verdict, line in zip(
+        ("no mirror|none", "refused the connection", "web page", "403", "cut off after 60 %"), lines)] == [True] * 5
+    assert all(word in lines[-1] for word in ("DATASET=shapes", "voc.tar", md5(TAR), tmp_path.name))
+    assert str(tmp_path) not in str(error.value) and left(tmp_path) == ["downloads"]
+    monkeypatch.setattr(voc, "_ARCHIVE", file(server, "ok"))
+    voc.prepare(configure(tmp_path))
+    assert server.sent["ok"] == len(TAR) - int(0.6 * len(TAR)) and left(tmp_path) == ["VOCdevkit"]
+
+
+def test_an_archive_put_by_hand_is_verified_used_and_kept(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(voc, "_ARCHIVE", file(server, "ok"))
+    (tmp_path / "voc.tar").write_bytes(TAR[:-1000])
+    with pytest.raises(SettingsError, match="expected a whole VOC archive in voc.tar, found bytes that.*delete it"):
+        voc.prepare(configure(tmp_path))
+    (tmp_path / "voc.tar").write_bytes(TAR)
+    voc.prepare(configure(tmp_path))
+    assert left(tmp_path) == ["VOCdevkit", "voc.tar"] and server.requests == []
+
+
+def test_a_zip_put_by_hand_serves_too(tmp_path):
+    (tmp_path / "VOCtrainval_11-May-2012.zip").write_bytes(ZIP)
+    assert len(voc.prepare(configure(tmp_path)).open("val")) == 4
+
+
+def test_an_archive_on_drive_is_kept_there_and_unpacked_to_the_local_disk(server, tmp_path, monkeypatch):
+    drive, local = tmp_path / "drive", tmp_path / "local"
+    monkeypatch.setattr(voc, "_DRIVE", drive)
+    monkeypatch.setattr(voc, "ROOT", local)
+    address = f"{server.url('ok', 'voc.tar')}#{md5(TAR).replace(':', '=')}"
+    assert voc.prepare(configure(drive / "MyDrive", address)).root == local / "data" / "voc"
+    fault_server_rmtree = voc.shutil.rmtree
+    fault_server_rmtree(local)  # the next machine
+    assert len(voc.prepare(configure(drive / "MyDrive", address)).open("train")) == 6
+    assert server.times["/ok/voc.tar"] == 1 and left(drive / "MyDrive") == ["downloads"]
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+@pytest.mark.parametrize("harm", HARM)
+def test_a_hostile_archive_writes_nothing_outside_and_nothing_half(tmp_path, monkeypatch, harm, kind):
+    monkeypatch.setattr(voc, "_MOST_MEMBERS", 1000)
+    content, whole = fault_server.hostile(harm, kind)
+    root = tmp_path / "a" / "b" / "data"
+    root.mkdir(parents=True)
+    (root / f"voc.{kind}").write_bytes(content)
+    config = configure(root, f"http://127.0.0.1:9/voc.{kind}")
+    if whole:
+        assert len(voc.prepare(config).open("train")) == 6
+    else:
+        with pytest.raises(SettingsError, match="expected a whole VOC archive in .*, found .*; delete it") as error:
+            voc.prepare(config)
+        assert "\n" not in str(error.value)
+    assert left(root) == (["VOCdevkit"] if whole else []) + [f"voc.{kind}"]
+    written = [path for path in tmp_path.rglob("*") if path.is_symlink() or "evil" in path.name]
+    assert written == [] and not os.path.exists("/tmp/evil.txt")
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_an_archive_with_flipped_bits_never_becomes_a_wrong_data_set(tmp_path, kind):
+    content = fault_server.archive(kind, {name: content for name, content in fault_server.members().items()
+                                          if "2007" not in name})
+    chance = torch.Generator().manual_seed(1)
+    for case in range(15):
+        broken = bytearray(content)
+        for place in torch.randint(len(content), (3,), generator=chance).tolist():
+            broken[place] ^= 1 << case % 8
+        path, target = tmp_path / f"voc.{kind}", tmp_path / str(case)
+        path.write_bytes(broken)
+        target.mkdir()
+        try:
+            voc.check(voc._unpack(path, voc.Devkit(target, voc.CLASS_NAMES, voc.palette(21))))
+        except fetch.Unavailable:
+            assert left(target) == []
+
+
+def test_mirrors_of_ones_own_are_read_and_nonsense_is_named(monkeypatch):
+    monkeypatch.setenv("COURSE_MIRRORS", "https://a.example/voc.tar#md5=00ff http://b.example/x/voc.zip")
+    tar, zipped = voc._archives(settings.load().mirrors)
+    assert (tar.mirrors, tar.digest) == (("https://a.example/voc.tar",), "md5:00ff")
+    assert (zipped.name, zipped.digest, zipped.size) == ("voc.zip", None, None)
+    published = voc._archives(("https://a.example/VOCtrainval_11-May-2012.tar",))[0]
+    assert (published.digest, published.size) == ("md5:6cd6e144f989b92b3379bac3b3de84fd", 1_999_639_040)
+    for wrong in ("ftp://a.example/voc.tar", "https://a.example/voc.rar", "voc.tar"):
+        monkeypatch.setenv("COURSE_MIRRORS", wrong)
+        with pytest.raises(SettingsError, match="MIRRORS: expected addresses"):
+            settings.load()
+
+
+# Other processes, and ends that nobody chose
+
+def start(script, *words, go=True):
+    """Python on a script in a process of its own, with patience of a size for tests; begins on a line of input."""
+    head = ("import sys, time, dataclasses; from pathlib import Path; from helpers import fetch, settings, voc\n"
+            "fetch.PATIENCE = fetch.Patience(3, 0.01, 2, 30); print('ready', flush=True); input()\n")
+    process = subprocess.Popen([sys.executable, "-c", head + script, *map(str, words)], cwd=settings.ROOT, text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               env={**os.environ, "NO_PROXY": "127.0.0.1", "OMP_NUM_THREADS": "1"})
+    assert process.stdout.readline() == "ready\n"
+    if go:
+        print(file=process.stdin, flush=True)
+    return process
+
+
+def wait_for(condition, what):
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    pytest.fail(f"never saw {what}")
+
+
+FETCH = "fetch.fetch(fetch.File('voc.tar', (sys.argv[1],), sys.argv[2]), sys.argv[3])"
+PREPARE = ("voc.prepare(dataclasses.replace(settings.load(), dataset='voc', data_root=Path(sys.argv[1]), "
+           "mirrors=tuple(sys.argv[2:])))")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_download_goes_on_where_it_stopped(server, tmp_path, end):
+    part, cut = tmp_path / "voc.tar.part", int(0.6 * len(TAR))
+    process = start(FETCH, server.url("stalls", "voc.tar"), md5(TAR), tmp_path)
+    # what is in a buffer of the process is lost with it
+    wait_for(lambda: part.exists() and part.stat().st_size > cut - 2 * fetch.CHUNK and server.sent["stalls"] >= cut
+             and part.stat().st_size > 0, "60 % of the file")
+    process.send_signal(end)
+    output = process.communicate(timeout=20)[0]
+    assert process.returncode != 0 and left(tmp_path) == ["voc.tar.part"]
+    assert ("run it again to go on" in output) == (end == signal.SIGINT)
+    kept = part.stat().st_size
+    assert fetch.fetch(file(server, "ok"), tmp_path).read_bytes() == TAR
+    assert server.sent["ok"] == len(TAR) - kept
+
+
+def test_a_second_process_waits_says_so_and_uses_what_the_first_fetched(server, tmp_path):
+    address = f"{server.url('slow', 'voc.tar')}#{md5(TAR).replace(':', '=')}"
+    processes = [start(PREPARE, tmp_path, address, go=False) for _ in range(2)]
+    for process in processes:
+        print(file=process.stdin, flush=True)
+    outputs = [process.communicate(timeout=30)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sorted("another process" in output for output in outputs) == [False, True]
+    assert server.sent["slow"] == len(TAR) and left(tmp_path) == ["VOCdevkit"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_a_kill_while_unpacking_leaves_no_half_data_set(server, tmp_path):
+    address = f"{server.url('ok', 'voc.tar')}#{md5(TAR).replace(':', '=')}"
+    process = start("voc.check = lambda _: time.sleep(60)\n" + PREPARE, tmp_path, address)
+    aside = tmp_path / ".VOCdevkit.part" / "VOCdevkit" / "VOC2012" / "SegmentationClass"
+    wait_for(lambda: aside.exists() and len(list(aside.iterdir())) == 10, "ten masks")
+    process.kill()
+    process.communicate(timeout=20)
+    assert left(tmp_path) == [".VOCdevkit.part", "downloads"]
+    assert len(voc.prepare(configure(tmp_path, address)).open("train")) == 6
+    assert server.times["/ok/voc.tar"] == 1 and left(tmp_path) == ["VOCdevkit"]
+
+
+# Pretrained weights
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """torchvision's weights as a server of ours has them: the server, the cache, a state dict and its bytes."""
+    torch.manual_seed(0)
+    model = segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None)
+    torch.save(model.state_dict(), tmp_path / "weights")
+    content = (tmp_path / "weights").read_bytes()
+    name = f"lraspp-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    with FaultServer({name: content}) as server:
+        def served(fault):
+            default = SimpleNamespace(DEFAULT=SimpleNamespace(url=server.url(fault, name)))
+            monkeypatch.setattr(models, "get_model_weights", lambda _: default)
+            server.times.clear()
+            return server
+        yield served, tmp_path / "hub" / "checkpoints" / name, model.state_dict(), content
+
+
+def starts_from(model, state):
+    return torch.equal(model.state_dict()["backbone.0.0.weight"], state["backbone.0.0.weight"])
+
+
+def test_torchvisions_weights_are_fetched_once_into_its_cache(weights):
+    served, cached, state, content = weights
+    server = served("drops")
+    assert starts_from(models.create(None, 6, "torchvision"), state) and cached.read_bytes() == content
+    assert starts_from(models.create("lraspp_mobilenet_v3_large", 6, "torchvision"), state)
+    assert server.times == {f"/drops/{cached.name}": 2}  # the two halves of the first time
+
+
+def test_weights_put_by_hand_serve_without_a_network_and_corrupt_ones_are_fetched_again(weights):
+    served, cached, state, content = weights
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(content)
+    served("refuses")
+    assert starts_from(models.create(None, 6, "torchvision"), state)
+    cached.write_bytes(content[:-1] + b"x")
+    served("ok")
+    assert starts_from(models.create(None, 6, "torchvision"), state) and cached.read_bytes() == content
+
+
+@pytest.mark.parametrize("fault, verdict", [("refuses", "refused"), ("wrong bytes", "wrong bytes"), ("page", "web page")])
+def test_without_weights_to_be_had_one_line_warns_and_the_start_is_random(weights, fault, verdict):
+    served, cached, state, _ = weights
+    served(fault)
+    with pytest.warns(UserWarning, match=f"no pretrained weights .*{verdict}.*{cached.name}") as record:
+        model = models.create(None, 6, "torchvision")
+    assert not starts_from(model, state) and not cached.exists()
+    assert len(record) == 1 and "\n" not in str(record[0].message)
