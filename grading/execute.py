@@ -1,0 +1,307 @@
+"""Run a notebook in the jail and come back with a definite result, whatever its code does.
+
+`JailedExecute` takes the place of nbgrader's Execute. It runs the cells itself, because nbclient raises
+out of the notebook when a kernel dies, and reads all that a kernel sends. A cell that ends its process,
+fills the memory or runs past its time earns nothing, with a reason; the cells before it keep what they
+earned, and the ones behind it are run in a fresh kernel, in which all but the offending cells have been
+run again. So an answer that kills costs its own points only. At most `restarts` times, and never longer
+than the clock of the whole submission.
+
+Whatever arrives is a stranger's data: cut while it arrives, taken apart by a short list of what a
+notebook may hold (no HTML, no scripts, no late changes to what was shown in a graded cell).
+"""
+
+import contextlib
+import json
+import re
+import tempfile
+import time
+from pathlib import Path
+
+import zmq
+from jupyter_client import BlockingKernelClient, KernelManager
+from nbformat.v4 import new_output
+from nbgrader.preprocessors import Execute
+from nbgrader.utils import is_grade
+from traitlets import Dict, Integer
+
+from grading import jail
+
+MIME = "application/vnd.segmentation-course.probe+json"  # as helpers.probes.MIME, which imports torch
+LARGEST = 8 * 2 ** 20  # bytes of one message; the largest bundle of answers is a tenth of that
+TEXT = 100_000  # characters kept of a traceback
+DEEPEST = 40  # levels of nesting in answers
+TICK = 100  # milliseconds between two looks at the clock
+_BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
+
+
+class JailedExecute(Execute):
+    """nbgrader's Execute in the jail; `timeout` bounds one cell, the other bounds are `grading.jail.Limits`."""
+
+    limits = Dict(help="what differs from the defaults of grading.jail.Limits, such as {'wall': 600}").tag(config=True)
+    restarts = Integer(5, help="fresh kernels after cells that killed theirs").tag(config=True)
+    total_output = Integer(50 * 2 ** 20, help="bytes of output that all cells together may keep").tag(config=True)
+
+    def preprocess(self, nb, resources, km=None):
+        """`nb` with outputs; every graded cell that was not run to its end has an error output that says why."""
+        limits = jail.Limits(**self.limits)
+        run = _Run(nb, limits, time.monotonic() + limits.wall, self)
+        folder = resources.get("metadata", {}).get("path") or "."
+        jail.install()
+        for _ in range(self.restarts + 1):
+            with Kernel(folder, run.remaining(), limits, self.startup_timeout) as kernel:
+                if run.through(kernel):
+                    break
+        run.close()
+        return nb, resources
+
+
+class _Run:
+    """One notebook on its way through one or more kernels."""
+
+    def __init__(self, nb, limits, deadline, settings):
+        self.nb, self.limits, self.deadline, self.settings = nb, limits, deadline, settings
+        self.cells = [cell for cell in nb.cells if cell.cell_type == "code"]
+        for cell in self.cells:
+            cell.outputs, cell.execution_count = [], None
+        self.cells = [cell for cell in self.cells if cell.source.strip()]
+        self.done, self.offending, self.kept = set(), set(), 0
+
+    def remaining(self):
+        return max(1, self.deadline - time.monotonic())
+
+    def through(self, kernel):
+        """Run what is left, behind what ran before; True when nothing graded is left to be tried."""
+        for number, cell in enumerate(self.cells):
+            again = number in self.done
+            if number in self.offending or again and is_grade(cell):
+                continue  # a graded cell defines nothing that a later one needs
+            if time.monotonic() > self.deadline:
+                return True
+            ended = kernel.execute(cell.source, min(self.settings.timeout or self.limits.cell, self.remaining()),
+                                   is_grade(cell), self.settings.iopub_timeout)
+            if not again:
+                self.keep(cell, number, ended)
+            if ended.problem:
+                self.offending.add(number)
+            if not kernel.alive:
+                return not any(is_grade(cell) for later, cell in enumerate(self.cells) if later not in self.done)
+        return True
+
+    def keep(self, cell, number, ended):
+        self.done.add(number)
+        cell.execution_count = number + 1
+        if self.kept < self.settings.total_output:
+            cell.outputs = ended.outputs
+        self.kept += ended.size
+        if ended.problem:
+            self.mark(cell, *ended.problem)
+        elif self.kept > self.settings.total_output and is_grade(cell):
+            self.mark(cell, "OutputTooLong", "The notebook shows more output than a submission may.")
+
+    def mark(self, cell, name, reason):
+        cell.outputs.append(new_output("error", ename=name, evalue=reason, traceback=[reason]))
+        self.nb.metadata.setdefault("course", {}).setdefault("problem", reason)
+        self.settings.log.warning("%s: %s", cell.metadata.get("nbgrader", {}).get("grade_id", "a cell"), reason)
+
+    def close(self):
+        for number, cell in enumerate(self.cells):
+            if number not in self.done and is_grade(cell):
+                late = time.monotonic() > self.deadline
+                self.mark(cell, "TimeUp" if late else "KernelDied", "This cell was not run: " + (
+                    f"the submission took longer than it may ({self.limits.wall:.0f} s)." if late else
+                    "too many cells before it ended the Python process."))
+
+
+class Ended:
+    """How a cell ended: its outputs, their size in bytes, and (name, reason) if it was cut short."""
+
+    def __init__(self):
+        self.outputs, self.size, self.problem, self.dropped = [], 0, None, False
+
+
+class Kernel:
+    """A jailed kernel and what is said with it; a context manager that leaves nothing behind.
+
+    Raises JailError where the kernel does not start, which is never the submission's doing.
+    """
+
+    def __init__(self, folder, wall, limits, startup_timeout):
+        self.private = tempfile.TemporaryDirectory(prefix="cj-", ignore_cleanup_errors=True)
+        place = Path(self.private.name).resolve()
+        self.limits = limits
+        ipc = jail.backend() == "bubblewrap" or jail.backend() == "none" and hasattr(zmq, "has") and zmq.has("ipc")
+        names = {"transport": "ipc", "ip": str(place / "s" / "k")} if ipc else {}
+        self.manager = KernelManager(kernel_name=jail.KERNEL, connection_file=str(place / "kernel.json"), **names)
+        self.context = zmq.Context()
+        self.context.setsockopt(zmq.MAXMSGSIZE, LARGEST)
+        self.context.setsockopt(zmq.RCVHWM, 64)
+        self.context.setsockopt(zmq.LINGER, 0)
+        self.settings = json.dumps({name: getattr(limits, name) for name in limits.__dataclass_fields__} |
+                                   {"wall": wall})
+        self.folder, self.startup_timeout = str(folder), startup_timeout
+
+    def __enter__(self):
+        import os
+        try:
+            self.manager.start_kernel(cwd=self.folder, env={**os.environ, "COURSE_JAIL_LIMITS": self.settings})
+            self.process = self.manager.provisioner.process
+            self.client = BlockingKernelClient(context=self.context)
+            self.client.load_connection_info(self.manager.get_connection_info())
+            self.client.start_channels(stdin=False, hb=False)
+            self.poller = zmq.Poller()
+            self.poller.register(self.client.shell_channel.socket, zmq.POLLIN)
+            self.poller.register(self.client.iopub_channel.socket, zmq.POLLIN)
+            self._greet()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(Exception):
+            self.manager.shutdown_kernel(now=True)
+        if hasattr(self, "client"):
+            self.client.stop_channels()
+        self.context.destroy(linger=0)
+        self.private.cleanup()
+
+    @property
+    def alive(self):
+        return self.process.poll() is None
+
+    def _greet(self):
+        """Wait until the kernel answers, and its outputs arrive."""
+        deadline = time.monotonic() + self.startup_timeout
+        asked, next_try = set(), 0
+        heard = set()
+        while heard < {"shell", "iopub"}:
+            if not self.alive or time.monotonic() > deadline:
+                raise jail.JailError(f"jail: expected a kernel within {self.startup_timeout} s, found "
+                                     f"{'none' if self.alive else f'exit status {self.process.returncode}'}; "
+                                     "try: python -m grading.jail check")
+            if time.monotonic() > next_try:
+                asked.add(self.client.kernel_info())
+                next_try = time.monotonic() + 0.5
+            for channel, message, _ in self._messages():
+                if message and message["parent_header"].get("msg_id") in asked:
+                    heard.add(channel)
+
+    def _messages(self, largest=LARGEST):
+        """What has arrived within a tick: (channel, message or None, size); None is what cannot or need not be read."""
+        ready = dict(self.poller.poll(TICK))
+        for channel in ("iopub", "shell"):
+            socket = getattr(self.client, f"{channel}_channel").socket
+            if socket not in ready:
+                continue
+            message, frames = None, socket.recv_multipart()
+            size = sum(map(len, frames))
+            if size <= largest:
+                with contextlib.suppress(Exception):  # garbage, wrongly signed, too deep
+                    message = self.client.session.deserialize(self.client.session.feed_identities(frames)[1])
+                    message["parent_header"]["msg_id"], message["content"].get("")
+            yield channel, message, size
+
+    def execute(self, source, timeout, graded, iopub_timeout=4):
+        """Run one cell; an `Ended`. After a problem, look at `alive`."""
+        ended, state = Ended(), set()
+        request = self.client.execute(source, allow_stdin=False, stop_on_error=False)
+        deadline, interrupted = time.monotonic() + timeout, False
+        reply = {}
+        while state < {"reply", "idle"}:
+            room = self.limits.output - ended.size
+            for channel, message, size in self._messages(LARGEST if room > 0 else 4096):
+                if channel == "iopub":
+                    ended.size += size
+                if not message or message["parent_header"]["msg_id"] != request:
+                    ended.dropped |= not message
+                elif channel == "shell" and message["msg_type"] == "execute_reply":
+                    state.add("reply")
+                    reply = message["content"]
+                    deadline = min(deadline, time.monotonic() + iopub_timeout)
+                elif channel == "iopub" and message["msg_type"] == "status":
+                    if message["content"].get("execution_state") == "idle":
+                        state.add("idle")
+                elif channel == "iopub" and room > 0:
+                    _show(message, ended.outputs, graded)
+                elif channel == "iopub":
+                    ended.dropped = True
+            if not self.alive:
+                ended.problem = self._death()
+                return ended
+            if time.monotonic() > deadline:
+                if "reply" in state:
+                    break
+                if interrupted:
+                    self._kill()
+                    break
+                ended.problem = "TimeUp", f"This cell was stopped: it ran longer than {timeout:.0f} s."
+                interrupted = True
+                self.client.control_channel.send(self.client.session.msg("interrupt_request", {}))
+                deadline = time.monotonic() + 3
+        if reply.get("status") == "error" and not any(output.output_type == "error" for output in ended.outputs):
+            ended.outputs.append(_error(reply))
+        if ended.dropped and graded and not ended.problem:
+            ended.problem = "OutputTooLong", "This cell shows more output than a cell may."
+        return ended
+
+    def _death(self):
+        name, reason = jail.exceeded(self.process.returncode, self.limits) or ("KernelDied", "it ended the "
+                                                                               "Python process")
+        return name, f"This cell was stopped: {reason}."
+
+    def _kill(self):
+        self.manager.shutdown_kernel(now=True)
+
+
+def _show(message, outputs, graded):
+    """Append what an iopub message shows to `outputs`, if a notebook may hold it."""
+    content, kind = message["content"], message["msg_type"]
+    if kind == "stream":
+        name, text = "stderr" if content.get("name") == "stderr" else "stdout", _text(content.get("text"))
+        if outputs and outputs[-1].output_type == "stream" and outputs[-1].name == name:
+            outputs[-1].text += text
+        else:
+            outputs.append(new_output("stream", name=name, text=text))
+    elif kind in ("display_data", "execute_result"):
+        data = content.get("data")
+        data = {mime: _CLEAN[mime](data[mime]) for mime in _CLEAN if mime in data} if isinstance(data, dict) else {}
+        extra = {"execution_count": None} if kind == "execute_result" else {}
+        outputs.append(new_output(kind, {mime: value for mime, value in data.items() if value is not None}, **extra))
+    elif kind == "error":
+        outputs.append(_error(content))
+    elif kind == "clear_output" and not graded:
+        outputs.clear()
+
+
+def _error(content):
+    lines = content.get("traceback")
+    lines = [_text(line) for line in lines[:1000]] if isinstance(lines, list) else []
+    return new_output("error", ename=_text(content.get("ename"))[:200] or "Error",
+                      evalue=_text(content.get("evalue"))[:2000], traceback=["\n".join(lines)[-TEXT:]])
+
+
+def _text(value):
+    """Text that any file can hold: lone surrogates replaced."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
+
+
+def _picture(value):
+    return value if isinstance(value, str) and _BASE64.fullmatch(value) else None
+
+
+def _answers(value):
+    """A probe's bundle, or its refusal, if it is not plain and flat enough to be handled without harm."""
+    level, depth = [value], 0
+    while level and depth <= DEEPEST:
+        level = [item for parent in level if isinstance(parent, (list, dict))
+                 for item in (parent.values() if isinstance(parent, dict) else parent)]
+        depth += 1
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        depth = DEEPEST + 1
+    return value if depth <= DEEPEST else {"refused": "nested too deep, or not text"}
+
+
+_CLEAN = {"text/plain": _text, "image/png": _picture, "image/jpeg": _picture, MIME: _answers}
