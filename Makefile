@@ -1,5 +1,6 @@
 # The two commands: `make course` runs the whole course, `make test` proves it.
-# DATASET=shapes|voc, DATA_ROOT=dir, WEIGHTS=file and MODEL=name go to any of them.
+# DATASET=shapes|voc, DATA_ROOT=dir, WEIGHTS=file and MODEL=name go to any of them;
+# SUBMISSIONS=dir, SCHEDULER=tcp://host:port, WORKERS=n and JAIL=none|docker to `make grade`.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -26,8 +27,12 @@ outputs: .venv/ready
 release: .venv/ready
 	@$(BIN)/python -m tools.release
 
-grade: .venv/ready
-	@$(BIN)/python -m grading.grade "$(SUBMISSIONS)"
+grade: .venv/ready $(filter tests/golden,$(SUBMISSIONS:%/=%))
+	@SCHEDULER=$(SCHEDULER) JAIL=$(JAIL) $(BIN)/python -m grading.grade "$(SUBMISSIONS)" $(if $(WORKERS),--workers $(WORKERS))
+
+# A small class with known marks, to try the grading on
+tests/golden: tests/golden.py $(wildcard notebooks/*/*.ipynb) | .venv/ready
+	$(BIN)/python -m tests.golden $@
 
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks $(ONLY)

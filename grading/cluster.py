@@ -65,7 +65,7 @@ def _outcome(future, assignment):
     reason = (f"grading this notebook ended {TRIES} workers, one after the other" if isinstance(error, KilledWorker)
               else f"grading this notebook failed: {type(error).__name__}: {error}"[:300])
     result = results.not_graded(shard.release()[assignment], reason)
-    return {"assignment": assignment, **result, "seconds": 0.0}, None
+    return {"assignment": assignment, **result, "seconds": 0.0, "again": True}, None  # the next run tries it again
 
 
 def _same_course(client):

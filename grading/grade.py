@@ -72,7 +72,7 @@ def _grade_new(submissions, course, arguments):
     for submission in submissions:
         task = _task(submission, seed)
         tasks.setdefault(task.key, []).append(submission)
-    new = [key for key in tasks if not (known / f"{key}.json").exists()]
+    new = [key for key in tasks if not _is_known(known / f"{key}.json")]
     print(f"{len(submissions)} notebooks of {len({s.student for s in submissions})} students: "
           f"{len(tasks) - len(new)} graded before, {len(new)} to grade.")
     if new:
@@ -85,6 +85,13 @@ def _grade_new(submissions, course, arguments):
                     _write(known / f"{key}.ipynb", text)
                 _write(known / f"{key}.json", json.dumps(result))
     return [_deliver(submission, known / key, course) for key, group in tasks.items() for submission in group]
+
+
+def _is_known(path):
+    try:
+        return not json.loads(path.read_text()).get("again")
+    except (OSError, ValueError):
+        return False
 
 
 def _task(submission, seed):

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import nbformat
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SAWarning
 from traitlets.config import PyFileConfigLoader
 
 from grading import gradebook, results
@@ -102,6 +104,7 @@ def _autograde(course, task):
     errors = _Errors()
     log = logging.getLogger("course.shard")
     log.handlers, log.propagate = [errors], False
+    warnings.filterwarnings("ignore", category=SAWarning)  # nbgrader's queries while it adds a submission
     converter = Autograde(coursedir=CourseDirectory(config=settings), config=settings, log=log)
     try:
         converter.start()

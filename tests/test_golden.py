@@ -1,6 +1,5 @@
 """Submissions with a known mark, graded by plain `nbgrader autograde`."""
 
-import dataclasses
 import os
 import shutil
 import subprocess
@@ -10,24 +9,14 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from helpers import export, settings, training, voc
 from helpers.settings import ROOT
 from tests import golden
 from tools import notebooks
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory):
-    """A model file above 40 %: the one that the notebooks have just trained, or one trained here."""
-    path = ROOT / "build" / "nbval" / "model.safetensors"
-    if path.exists():
-        return path
-    output = tmp_path_factory.mktemp("trained")
-    config = dataclasses.replace(settings.load(), dataset="shapes", weights=None, output=output, budget="full")
-    devkit = voc.prepare(config)
-    model, _ = training.trained_model(devkit, config)
-    export.save_model(output / "model.safetensors", model, devkit.class_names, config.recipe.size)
-    return output / "model.safetensors"
+def trained():
+    return golden.model_file()
 
 
 def write_submissions(course, name, trained):
