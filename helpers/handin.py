@@ -1,0 +1,163 @@
+"""The last cell of each notebook: is what will be handed in complete, and what do its visible checks give?
+
+`exercises.json` beside this file, which `make release` writes, says what each notebook must contain.
+Nothing here counts in grading, which asks the same of fresh inputs.
+"""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+from IPython import get_ipython
+from IPython.utils.capture import capture_output
+
+from helpers import checks, settings
+
+EXERCISES = Path(__file__).with_name("exercises.json")
+_HIDDEN = re.compile(r"\s*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", re.DOTALL)
+
+
+def report(name, namespace, model=None):
+    """Print what is missing from the notebook `name`, the points of its visible checks, and how to hand it in.
+
+    `namespace` is the notebook's `globals()`. `model`, a path, is copied beside the notebook: it is handed in too.
+    Does nothing while a grader runs the notebook.
+    """
+    if os.environ.get("COURSE_PROBE_SEED") or settings.load().budget == "short":
+        return
+    exercises = json.loads(EXERCISES.read_text(encoding="utf-8"))[name]
+    cells, path = find_notebook(exercises, namespace)
+    print(scores(exercises, namespace), end="\n\n")
+    found = problems(exercises, cells, executed()) if cells else ["Its file cannot be read from here, so nobody has "
+                                                                  "looked whether every graded cell is in it."]
+    file = path.name if path else f"{name}.ipynb"
+    if found:
+        print(f"{file}: look at this before you hand it in.", *found, sep="\n  - ")
+    else:
+        print(f"{file}: every answer is filled in, every graded cell is there and as it was.")
+    files = [file]
+    if model:
+        files += place_model(Path(model), path.parent if path else Path.cwd(), cells)
+    print(f"\nTo hand in: {' and '.join(files)}. {how_to_download(files)}")
+
+
+def find_notebook(exercises, namespace):
+    """The cells of the notebook that runs this, and its path; None for what cannot be found.
+
+    Colab is asked for what stands on the screen. Elsewhere it is the file as it was last saved: the one
+    that the server or the editor names, else the newest in the working folder that has these exercises.
+    """
+    try:
+        from google.colab import _message
+        reply = _message.blocking_request("get_ipynb", timeout_sec=30)
+        return reply["ipynb"]["cells"], None
+    except (ImportError, TypeError, KeyError):  # not Colab, or no answer in time
+        pass
+    named = [namespace.get("__vsc_ipynb_file__"), os.environ.get("JPY_SESSION_NAME")]
+    named = [path for path in (Path(Path.cwd(), Path(name).name) for name in named if name) if path.is_file()]
+    newest = sorted(Path.cwd().glob("*.ipynb"), key=lambda path: path.stat().st_mtime, reverse=True)
+    ids = {exercise["check"] for exercise in exercises}
+    for path in (*named, *newest):
+        try:
+            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if ids & {_grade_id(cell) for cell in cells}:
+            return cells, path
+    return None, None
+
+
+def problems(exercises, cells, executed=None):
+    """What is not in order in the `cells` of a notebook, as lines for a person; `executed` are the sources that ran."""
+    lines = []
+    for exercise in exercises:
+        number, empty = exercise["exercise"], False
+        for grade_id, what in ((exercise["answer"], "answer"), (exercise["check"], "check")):
+            same = [cell for cell in cells if grade_id and _grade_id(cell) == grade_id]
+            if grade_id and not same:
+                lines.append(f"Exercise {number}: the cell of its {what} is gone. Take a fresh copy of the notebook "
+                             "and put your answers into that.")
+            if len(same) > 1:
+                lines.append(f"Exercise {number}: its {what} is there {len(same)} times. Delete all but one.")
+            sources = [_source(cell) for cell in same]
+            if what == "check" and any(_HIDDEN.sub("", source).strip() != exercise["source"] for source in sources):
+                lines.append(f"Exercise {number}: its check was changed. What counts is the check as it was.")
+            if what == "answer":
+                empty = any(f'NotImplementedError("Exercise {number}' in source for source in sources)
+                if not empty and executed and any(source.strip() not in executed for source in sources):
+                    lines.append(f"Exercise {number}: the answer in the file is not the one that ran here. Save the "
+                                 "notebook (Ctrl+S), run the answer's cell, then this one again.")
+        if empty:
+            lines.append(f"Exercise {number}: still empty.")
+    return lines
+
+
+def scores(exercises, namespace):
+    """The visible checks, run once more on what the notebook has now: a line each, and their sum."""
+    lines, total = [], 0
+    for exercise in exercises:
+        says = verdict(exercise["source"], namespace)
+        points = 0 if says else exercise["points"]
+        total += points
+        title = f"{exercise['exercise']} {exercise['title']}"
+        lines.append(f"{title:34} {points:2} of {exercise['points']:2}  {says or '✓'}")
+    most = sum(exercise["points"] for exercise in exercises)
+    return "\n".join([*lines, f"visible checks: {total} of {most} points"])
+
+
+def verdict(source, namespace):
+    """What the check `source` says of the functions in `namespace`, in a few words; None if it passes."""
+    with capture_output():
+        try:
+            exec(source, {**namespace, "checks": checks})
+        except checks.CheckFailed as error:
+            return "still empty" if error.id == "not_attempted" else f"not yet: {error.id.replace('_', ' ')}"
+        except NameError as error:
+            return f"{error.name} is not there: run the notebook from the top"
+        except Exception as error:
+            return f"stopped with {type(error).__name__}: run the notebook from the top"
+
+
+def place_model(model, folder, cells):
+    """Copy the model file into `folder`; its name in a list, empty if there is none.
+
+    Not beside a solution, from where it would travel into the students' release.
+    """
+    if not model.is_file():
+        print(f"{model.name} is not there yet: run the cell that writes it.")
+        return []
+    if cells and not any("### BEGIN SOLUTION" in _source(cell) for cell in cells):
+        half_done = folder / f".{model.name}.{os.getpid()}"
+        try:
+            shutil.copyfile(model, half_done)
+            half_done.replace(folder / model.name)
+        finally:
+            half_done.unlink(missing_ok=True)
+    return [model.name]
+
+
+def how_to_download(files):
+    """Where to click, in one line."""
+    try:
+        import google.colab  # noqa: F401
+    except ImportError:
+        return ("Save (Ctrl+S); JupyterLab: right-click a file in the list at the left > Download. "
+                "Notebook: tick it in the list of files > Download.")
+    others = "".join(f' {name}: folder symbol at the left > ⋮ beside the file > Download.' for name in files[1:])
+    return f"File > Download > Download .ipynb.{others}"
+
+
+def executed():
+    """The source of every cell that this kernel has run."""
+    shell = get_ipython()
+    return {source.strip() for source in shell.history_manager.input_hist_raw} if shell else set()
+
+
+def _grade_id(cell):
+    return cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
+
+
+def _source(cell):
+    return "".join(cell["source"])  # a string, or a list of lines
