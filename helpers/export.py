@@ -1,7 +1,6 @@
 """How a trained model travels: as tensors with a card, or as a program that needs torch alone."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from helpers.files import atomic
 from helpers.models import architecture_of, create, first_difference
 from helpers.settings import MEAN, STD, SettingsError, show
 
@@ -20,14 +20,8 @@ def save_model(path, model, class_names, size):
     """Write `model` as safetensors, atomically; class names and preprocessing travel in its metadata."""
     metadata = {"model": architecture_of(model.state_dict()), "class_names": json.dumps(list(class_names)),
                 "preprocessing": json.dumps({"size": size, "mean": MEAN, "std": STD})}
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half_done = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with atomic(path) as half_done:
         save_file({key: value.contiguous().cpu() for key, value in model.state_dict().items()}, half_done, metadata)
-        half_done.replace(path)
-    finally:
-        half_done.unlink(missing_ok=True)
 
 
 def load_model(path):
@@ -67,14 +61,8 @@ def export_program(path, model, size):
     predictor = Predictor(model).eval().cpu()
     example = torch.zeros(1, 3, size, size, dtype=torch.uint8)
     program = torch.export.export(predictor, (example,))
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half_done = path.with_name(f"half_{os.getpid()}_{path.name}")  # torch insists on the ending .pt2
-    try:
+    with atomic(path) as half_done:
         torch.export.save(program, half_done)
-        half_done.replace(path)
-    finally:
-        half_done.unlink(missing_ok=True)
 
 
 def run_elsewhere(program, pixels):

@@ -1,11 +1,8 @@
 """The training loop and its checkpoints; reference answers of notebook 4."""
 
-import json
 import math
 import os
-import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -14,8 +11,9 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Subset
 from torchvision.transforms.functional import pil_to_tensor
 
-from helpers import metrics, models, transforms
-from helpers.settings import IGNORE_INDEX, SettingsError, show
+from helpers import checkpoints, metrics, models, transforms
+from helpers.progress import Order, Progress
+from helpers.settings import IGNORE_INDEX, show
 
 
 def make_criterion():
@@ -40,13 +38,7 @@ def train_one_epoch(model, loader, criterion, optimizer, device):
 
 def save_checkpoint(path, model, optimizer, epoch):
     """Write all that is needed to go on after `epoch`; the file is whole or not there (exercise 4.3)."""
-    path = Path(path)
-    half_done = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, half_done)
-        half_done.replace(path)
-    finally:
-        half_done.unlink(missing_ok=True)
+    checkpoints.write(path, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch})
 
 
 def load_checkpoint(path, model, optimizer):
@@ -72,8 +64,10 @@ def make_loaders(devkit, settings):
     val = devkit.open("val", transforms.eval_transform(recipe.size))
     if settings.budget == "short":
         train, val = (Subset(dataset, range(3 * recipe.batch_size)) for dataset in (train, val))
-    order = torch.Generator().manual_seed(settings.seed)
-    return (DataLoader(train, shuffle=True, drop_last=True, generator=order, **common), DataLoader(val, **common))
+    generator = torch.Generator().manual_seed(settings.seed)
+    order = Order(train, generator=generator)
+    return (DataLoader(train, sampler=order, drop_last=True, generator=generator, **common),
+            DataLoader(val, **common))
 
 
 def make_model(devkit, settings):
@@ -109,40 +103,53 @@ def fit(model, train_loader, val_loader, optimizer, settings, num_classes,
         train_one_epoch=train_one_epoch, criterion=None, view=None):
     """Train for the recipe's epochs and return the history, a list of `Epoch`.
 
-    After each epoch `last.pt`, `history.json` and, if it scored highest, `best.pt` are written to
-    `settings.output`; called again, it goes on where the last call stopped, or returns at once if
-    nothing is left to do. `view` (see `widgets.TrainingView`) is told of each batch and epoch.
-    An interrupt ends it after the last whole epoch. Raises Diverged on a loss that is not finite.
+    After each epoch, and every few minutes within one, `last.pt` is written to `settings.output` (see
+    `progress`), after each epoch `history.json` and, if it scored highest, `best.pt`. Called again, it goes on
+    where the last call stopped, on a CPU to the same bits, or returns at once if nothing is left to do. `view`
+    (see `widgets.TrainingView`) is told of each batch and epoch. An interrupt ends it after the batch in work.
+    Raises Diverged on a loss that is not finite, SettingsError on another training's checkpoint.
     """
-    folder, epochs = settings.output, settings.recipe.epochs
-    folder.mkdir(parents=True, exist_ok=True)
-    history, first = _resume(folder, model, optimizer)
+    epochs = settings.recipe.epochs
+    settings.output.mkdir(parents=True, exist_ok=True)
+    progress = Progress(model, optimizer, train_loader, criterion or make_criterion(), settings, view)
+    progress.load(Epoch)
+    history = progress.history
     if view and history:
         view.epoch(history)
     steps = epochs * len(train_loader)
     # LambdaLR computes the factor from the step alone, so that it needs no state of its own
     schedule = LambdaLR(optimizer, lambda step: learning_rate_factor((step + 1) / (steps + 1)),
-                        last_epoch=first * len(train_loader) - 1)
-    hook = optimizer.register_step_post_hook(lambda *_: schedule.step())
-    batches = _Watched(train_loader, view) if view else train_loader
+                        last_epoch=progress.steps - 1)
+
+    def count(*_):
+        progress.steps += 1
+        schedule.step()
+    hook = optimizer.register_step_post_hook(count)
     try:
-        for epoch in range(first, epochs):
-            start = time.perf_counter()
-            loss = train_one_epoch(model, batches, criterion or make_criterion(), optimizer, settings.device)
-            if not math.isfinite(loss):
-                raise Diverged(f"the loss is {loss} after epoch {epoch + 1}: look for a too large learning rate, or "
-                               f"for batches that are void everywhere; the last good epoch is in {show(folder)}")
-            confusion = metrics.evaluate(model, val_loader, num_classes, settings.device)
-            score = metrics.mean_iou(confusion)
-            history.append(Epoch(epoch, loss, score, time.perf_counter() - start))
-            if score >= max(record.mean_iou for record in history):
-                save_checkpoint(folder / "best.pt", model, optimizer, epoch)
-            save_checkpoint(folder / "last.pt", model, optimizer, epoch)
-            _write(folder / "history.json", json.dumps([asdict(record) for record in history]))
-            if view:
-                view.epoch(history)
+        with progress.patient():
+            for epoch in range(len(history), epochs):
+                resumed, loss = progress.done > 0, None
+                if progress.done < len(train_loader):
+                    loss = train_one_epoch(model, progress.batches, progress.criterion, optimizer, settings.device)
+                else:  # it stopped before the validation
+                    progress.drain()
+                if resumed:
+                    loss = progress.mean_loss()
+                if not math.isfinite(loss):
+                    raise Diverged(f"the loss is {loss} after epoch {epoch + 1}: look for a too large learning rate, "
+                                   "or for batches that are void everywhere; the last good epoch is in "
+                                   f"{show(settings.output)}")
+                confusion = metrics.evaluate(model, val_loader, num_classes, settings.device)
+                record = Epoch(epoch, loss, metrics.mean_iou(confusion), progress.seconds)
+                if record.mean_iou >= max((earlier.mean_iou for earlier in history), default=0):
+                    progress.keep(save_checkpoint, settings.output / "best.pt", model, optimizer, epoch)
+                progress.finish_epoch(record)
+                if view:
+                    view.epoch(history)
     except KeyboardInterrupt:
-        print(f"Stopped. {len(history)} of {epochs} epochs are saved; run this cell again to go on.")
+        progress.save()
+        print(f"Stopped. Of {epochs} epochs of {len(train_loader)} batches, {progress.saved} saved; "
+              "run this cell again to go on.")
     finally:
         hook.remove()
     return history
@@ -182,40 +189,3 @@ def evaluate_at_mask_size(model, devkit, settings):
         prediction = F.interpolate(logits, target.shape, mode="bilinear").argmax(1)[0].cpu()
         confusion += metrics.confusion_matrix(target, prediction, devkit.num_classes)
     return confusion
-
-
-class _Watched:
-    """A loader that tells `view` of each batch; everything else is the loader's own."""
-
-    def __init__(self, loader, view):
-        self._loader, self._view = loader, view
-
-    def __iter__(self):
-        for number, batch in enumerate(self._loader, 1):
-            yield batch
-            self._view.batch(number, len(self._loader))
-
-    def __len__(self):
-        return len(self._loader)
-
-    def __getattr__(self, name):
-        return getattr(self._loader, name)
-
-
-def _resume(folder, model, optimizer):
-    """History and first epoch to train; an unfitting checkpoint is an error, not a silent new start."""
-    if not (folder / "last.pt").exists():
-        return [], 0
-    try:
-        first = load_checkpoint(folder / "last.pt", model, optimizer)
-        history = [Epoch(**record) for record in json.loads((folder / "history.json").read_text())][:first]
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise SettingsError(f"checkpoint: expected one of this model in {show(folder)}, found another "
-                            f"({str(error).splitlines()[0][:80]}); delete that folder to train anew") from None
-    return history, first
-
-
-def _write(path, text):
-    half_done = path.with_name(f".{path.name}.{os.getpid()}")
-    half_done.write_text(text)
-    half_done.replace(path)

@@ -49,14 +49,19 @@ def test_two_trainings_with_one_seed_end_alike(devkit, config, tmp_path):
 
 
 def test_fit_calls_the_students_loop_with_the_students_criterion(devkit, config):
-    seen = []
+    seen, losses = [], []
+
+    def criterion(logits, target):
+        losses.append(training.make_criterion()(logits, target))
+        return losses[-1]
 
     def mine(model, loader, criterion, optimizer, device):
-        seen.append((criterion, device, len(loader), sum(len(images) for images, _ in loader)))
+        images, targets = next(iter(loader))
+        assert criterion(model(images)["out"], targets) is losses[-1]
+        seen.append((device, len(loader), loader.batch_size, sum(len(images) for images, _ in loader)))
         return 1.0
-    criterion = training.make_criterion()
     start(devkit, config, train_one_epoch=mine, criterion=criterion)
-    assert seen == [(criterion, CPU, 3, 12)] * 3
+    assert seen == [(CPU, 3, 4, 12)] * 3
 
 
 class View:
@@ -74,13 +79,13 @@ class View:
         self.epochs = len(history)
 
 
-def test_an_interrupted_training_keeps_whole_epochs_and_goes_on(devkit, config, capsys):
+def test_an_interrupted_training_keeps_what_is_done_and_goes_on(devkit, config, capsys):
     _, history = start(devkit, config, view=View(batches=5))  # in the second epoch
-    assert len(history) == 1 and "1 of 3 epochs are saved" in capsys.readouterr().out
-    assert sorted(os.listdir(config.output)) == ["best.pt", "history.json", "last.pt"]
+    assert len(history) == 1 and "1 epochs and 2 batches are saved; run this cell again" in capsys.readouterr().out
+    assert sorted(os.listdir(config.output)) == ["best.pt", "history.json", "last.pt", "previous.pt"]
     view = View()
     _, history = start(devkit, config, view=view)
-    assert [record.epoch for record in history] == [0, 1, 2] and view.epochs == 3
+    assert [record.epoch for record in history] == [0, 1, 2] and view.epochs == 3 and view.left == 10**9 - 4
     assert [r["epoch"] for r in json.loads((config.output / "history.json").read_text())] == [0, 1, 2]
 
 
@@ -145,8 +150,8 @@ def test_saving_that_dies_half_way_keeps_the_old_checkpoint(tmp_path, monkeypatc
     training.save_checkpoint(tmp_path / "last.pt", model, optimizer, epoch=1)
     before = (tmp_path / "last.pt").read_bytes()
 
-    def dies(_, path):
-        path.write_bytes(b"half")
+    def dies(_, file):
+        file.write(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     monkeypatch.setattr(torch, "save", dies)
     with pytest.raises(OSError):

@@ -4,6 +4,7 @@ import nbformat
 from nbclient import NotebookClient
 from traitlets.config import Config
 
+from helpers.files import atomic
 from helpers.probes import MIME
 from helpers.settings import ROOT
 
@@ -35,7 +36,5 @@ def tidy(notebook):
 
 def write(notebook, path):
     """Write atomically; a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half_done = path.with_name(f".{path.name}")
-    nbformat.write(notebook, half_done)
-    half_done.replace(path)
+    with atomic(path) as half_done:
+        nbformat.write(notebook, half_done)

@@ -1,0 +1,226 @@
+"""Nothing lost: a training that can be stopped at any moment and goes on where it was, to the same weights."""
+
+import itertools
+import json
+import math
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from torch.utils.data import RandomSampler
+
+from helpers import checkpoints, files
+from helpers.settings import SettingsError, show
+
+SAVE_SECONDS = 150  # between two checkpoints within an epoch
+
+
+class Order(RandomSampler):
+    """A random order of images whose pass can be entered again in the middle, without loading what comes before.
+
+    `start` is the state of its generator at the start of the last pass; `resume = start, images` makes the next
+    pass repeat that one, from there.
+    """
+
+    start = resume = None
+
+    def __iter__(self):
+        state, skipped = self.resume or (self.generator.get_state(), 0)
+        self.resume, self.start = None, state
+        self.generator.set_state(state)
+        yield from itertools.islice(super().__iter__(), skipped, None)
+
+
+class Progress:
+    """How far a training has come: `history` is a list of its finished epochs, `done` the batches since then.
+
+    `batches` and `criterion` stand in for the loader and the criterion in the student's loop, and take notes.
+    """
+
+    def __init__(self, model, optimizer, loader, criterion, settings, view=None):
+        self.model, self.optimizer, self.loader, self._criterion = model, optimizer, loader, criterion
+        self.folder, self.device, self.view = settings.output, settings.device, view
+        self.recipe = {"dataset": settings.dataset, "seed": settings.seed, "batches": len(loader),
+                       **asdict(settings.recipe)}
+        self.batches = _Batches(loader, self)
+        sampler = getattr(loader, "sampler", None)
+        self._sampler = sampler if isinstance(sampler, Order) else None
+        self.history, self.steps, self.saved = [], 0, "nothing is"
+        self._images, self._asked, self._warned = 0, False, False
+        self._begin_epoch()
+
+    def _begin_epoch(self):
+        self._first_step, self._losses, self._start = self.steps, [], time.perf_counter()
+        self._at = 0, checkpoints.random_states(self.device)  # in one, so that no interrupt comes between
+        self._skipped, self._saved_at = 0, time.monotonic()
+        self._clean = True  # no batch is half done
+
+    @property
+    def done(self):
+        return self._at[0]
+
+    @property
+    def seconds(self):
+        """What this epoch took so far, all sittings together."""
+        return time.perf_counter() - self._start
+
+    def criterion(self, *args, **kwargs):
+        loss = self._criterion(*args, **kwargs)
+        self._losses.append((loss.detach(), self._images))  # a number would make a GPU wait
+        return loss
+
+    def mean_loss(self):
+        """Mean loss per image of this epoch, all sittings together, added up as `train_one_epoch` does."""
+        total, count = 0.0, 0
+        for loss, images in self._losses:
+            total += float(loss) * images
+            count += images
+        return total / count
+
+    def remaining(self):
+        """The batches of this epoch that are left; to ask for the next one says that the last one is done."""
+        skipped, self._skipped = self._skipped, 0
+        if skipped:
+            self._sampler.resume = self._order, skipped * self.loader.batch_size
+        for number, batch in enumerate(self.loader, skipped + 1):
+            self._clean, self._images = False, len(batch[0])
+            yield batch
+            self._at = self.done + 1, checkpoints.random_states(self.device)
+            self._clean = True
+            if self.view:
+                self.view.batch(number, len(self.loader))
+            if self._asked:
+                raise KeyboardInterrupt
+            if time.monotonic() - self._saved_at >= SAVE_SECONDS:
+                self.save()
+
+    def drain(self):
+        """End a pass of which no batch is left: torch's sampler draws once more from its generator as it ends."""
+        for _ in self.remaining():
+            pass
+
+    def finish_epoch(self, record):
+        """Add `record` to the history and save."""
+        self._clean = False
+        self.history.append(record)
+        self._begin_epoch()
+        self.save()
+        self.write_history()
+        if self._asked:
+            raise KeyboardInterrupt
+
+    def save(self):
+        """Write the checkpoint, if this is a place to go on from.
+
+        Within an epoch that takes one step and one loss for each batch. A loop that fetches batches ahead, gathers
+        gradients or has a criterion of its own is saved between epochs only, and so is a loss that is no number.
+        (A loop that leaves early will see more batches in an epoch that was interrupted; nothing tells it.)
+        """
+        self._losses, self._saved_at = [(float(loss), images) for loss, images in self._losses], time.monotonic()
+        if not self._clean or self.done and not (
+                self._sampler and self.steps - self._first_step == self.done == len(self._losses)
+                and all(math.isfinite(loss) for loss, _ in self._losses)):
+            return
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                 "epoch": len(self.history) - 1,  # the last finished one, as `training.load_checkpoint` wants it
+                 "history": [asdict(record) for record in self.history], "recipe": self.recipe, "steps": self.steps,
+                 "batch": self.done, "losses": self._losses, "seconds": self.seconds, "random": self._at[1]}
+        if self._sampler:
+            state |= {"order": self._sampler.start, "generator": self._sampler.generator.get_state()}
+        if self.keep(checkpoints.write, self.folder / "last.pt", state, self.folder / "previous.pt"):
+            self._note_saved()
+
+    def _note_saved(self):
+        self.saved = f"{len(self.history)} epochs" + (f" and {self.done} batches are" if self.done else " are")
+
+    def keep(self, write, path, *args):
+        """`write(path, *args)`; False if the disk refuses, even a moment later: that costs a line, not the training."""
+        try:
+            checkpoints.twice(write, path, *args)
+        except OSError as error:
+            if not self._warned:
+                print(f"Warning: {path.name} cannot be written to {show(self.folder)} ({error.strerror or error}); "
+                      f"training goes on, {self.saved} saved. Make room, or set COURSE_OUTPUT to another folder.")
+            self._warned = True
+            return False
+        return True
+
+    def write_history(self):
+        """`history.json`, for whoever watches; the checkpoint is what counts."""
+        self.keep(_write_text, self.folder / "history.json", json.dumps([asdict(record) for record in self.history]))
+
+    def load(self, record):
+        """Go on where the last checkpoint stands, if there is one; `record` makes a history's entry.
+
+        Raises SettingsError on a checkpoint of another training: an unfitting one is no silent new start.
+        """
+        files.sweep(self.folder)
+        state = checkpoints.read(self.folder)
+        if state is None:
+            return
+        try:
+            theirs = state.get("recipe", {})
+            for key, value in self.recipe.items():
+                if theirs.get(key) != value:
+                    raise ValueError(f"{key} {theirs.get(key)} instead of {value}")
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.history += [record(**entry) for entry in state["history"]]
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SettingsError(f"checkpoint: expected one of this training in {show(self.folder)}, found another "
+                                f"({_reason(error)}); delete that folder to train anew") from None
+        self.steps = state["steps"]
+        self._begin_epoch()
+        checkpoints.set_random_states(state["random"])
+        self._at = state["batch"], state["random"]
+        self._losses = [tuple(pair) for pair in state["losses"]]
+        self._first_step, self._start = self.steps - self.done, self._start - state["seconds"]
+        self._skipped, self._order = self.done, state.get("order")
+        if self._sampler and "generator" in state:
+            self._sampler.generator.set_state(state["generator"])
+        self._note_saved()
+        self.write_history()
+
+    @contextmanager
+    def patient(self):
+        """An interrupt (Ctrl-C, the notebook's ■) waits until the batch in work is done; a second one does not."""
+        def interrupt(*_):
+            if self._clean or self._asked:
+                raise KeyboardInterrupt
+            self._asked = True
+        if (threading.current_thread() is not threading.main_thread()
+                or signal.getsignal(signal.SIGINT) is not signal.default_int_handler):
+            yield
+            return
+        signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class _Batches:
+    """The rest of an epoch as the student's loop sees it; everything else is the loader's own."""
+
+    def __init__(self, loader, progress):
+        self._loader, self._progress = loader, progress
+
+    def __iter__(self):
+        return self._progress.remaining()
+
+    def __len__(self):
+        return len(self._loader)
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)
+
+
+def _write_text(path, text):
+    with files.atomic(path) as half_done:
+        half_done.write_text(text)
+
+
+def _reason(error):
+    return str(error).splitlines()[0][:80] if str(error) else type(error).__name__
