@@ -13,6 +13,7 @@ notebook may hold (no HTML, no scripts, no late changes to what was shown in a g
 
 import contextlib
 import json
+import os
 import re
 import tempfile
 import time
@@ -21,6 +22,7 @@ from pathlib import Path
 import zmq
 from jupyter_client import BlockingKernelClient, KernelManager
 from nbformat.v4 import new_output
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade
 from traitlets import Dict, Integer
@@ -46,14 +48,23 @@ class JailedExecute(Execute):
         """`nb` with outputs; every graded cell that was not run to its end has an error output that says why."""
         limits = jail.Limits(**self.limits)
         run = _Run(nb, limits, time.monotonic() + limits.wall, self)
-        folder = resources.get("metadata", {}).get("path") or "."
+        model = self.folder(resources) / jail.MODEL
         jail.install()
         for _ in range(self.restarts + 1):
-            with Kernel(folder, run.remaining(), limits, self.startup_timeout) as kernel:
+            with Kernel(model, run.remaining(), limits, self.startup_timeout) as kernel:
                 if run.through(kernel):
                     break
         run.close()
         return nb, resources
+
+
+    def folder(self, resources):
+        """What was handed in, as it was handed in: nbgrader's own copy has followed symbolic links."""
+        ids = resources.get("nbgrader")
+        if not ids:
+            return Path(resources.get("metadata", {}).get("path") or ".")
+        course = CourseDirectory(config=self.config)
+        return Path(course.format_path(course.submitted_directory, ids["student"], ids["assignment"]))
 
 
 class _Run:
@@ -72,6 +83,7 @@ class _Run:
 
     def through(self, kernel):
         """Run what is left, behind what ran before; True when nothing graded is left to be tried."""
+        before = None
         for number, cell in enumerate(self.cells):
             again = number in self.done
             if number in self.offending or again and is_grade(cell):
@@ -80,10 +92,17 @@ class _Run:
                 return True
             ended = kernel.execute(cell.source, min(self.settings.timeout or self.limits.cell, self.remaining()),
                                    is_grade(cell), self.settings.iopub_timeout)
+            if not ended.started and not kernel.alive and before is not None:
+                self.offending.add(before)  # the cell before it left a kernel that was about to die
+                return False
             if not again:
                 self.keep(cell, number, ended)
             if ended.problem:
                 self.offending.add(number)
+            before = number
+            if ended.exits:
+                self.offending.add(number)
+                kernel.kill()
             if not kernel.alive:
                 return not any(is_grade(cell) for later, cell in enumerate(self.cells) if later not in self.done)
         return True
@@ -117,7 +136,8 @@ class Ended:
     """How a cell ended: its outputs, their size in bytes, and (name, reason) if it was cut short."""
 
     def __init__(self):
-        self.outputs, self.size, self.problem, self.dropped = [], 0, None, False
+        self.outputs, self.size, self.problem = [], 0, None
+        self.started = self.dropped = self.exits = False
 
 
 class Kernel:
@@ -126,7 +146,7 @@ class Kernel:
     Raises JailError where the kernel does not start, which is never the submission's doing.
     """
 
-    def __init__(self, folder, wall, limits, startup_timeout):
+    def __init__(self, model, wall, limits, startup_timeout):
         self.private = tempfile.TemporaryDirectory(prefix="cj-", ignore_cleanup_errors=True)
         place = Path(self.private.name).resolve()
         self.limits = limits
@@ -139,12 +159,12 @@ class Kernel:
         self.context.setsockopt(zmq.LINGER, 0)
         self.settings = json.dumps({name: getattr(limits, name) for name in limits.__dataclass_fields__} |
                                    {"wall": wall})
-        self.folder, self.startup_timeout = str(folder), startup_timeout
+        self.model, self.startup_timeout = str(Path(model).absolute()), startup_timeout
 
     def __enter__(self):
-        import os
         try:
-            self.manager.start_kernel(cwd=self.folder, env={**os.environ, "COURSE_JAIL_LIMITS": self.settings})
+            environment = {**os.environ, "COURSE_JAIL_LIMITS": self.settings, "COURSE_JAIL_MODEL": self.model}
+            self.manager.start_kernel(cwd=self.private.name, env=environment)
             self.process = self.manager.provisioner.process
             self.client = BlockingKernelClient(context=self.context)
             self.client.load_connection_info(self.manager.get_connection_info())
@@ -209,6 +229,7 @@ class Kernel:
         deadline, interrupted = time.monotonic() + timeout, False
         reply = {}
         while state < {"reply", "idle"}:
+            alive = self.alive  # asked before the last messages are read
             room = self.limits.output - ended.size
             for channel, message, size in self._messages(LARGEST if room > 0 else 4096):
                 if channel == "iopub":
@@ -220,20 +241,21 @@ class Kernel:
                     reply = message["content"]
                     deadline = min(deadline, time.monotonic() + iopub_timeout)
                 elif channel == "iopub" and message["msg_type"] == "status":
+                    ended.started = True
                     if message["content"].get("execution_state") == "idle":
                         state.add("idle")
                 elif channel == "iopub" and room > 0:
                     _show(message, ended.outputs, graded)
                 elif channel == "iopub":
                     ended.dropped = True
-            if not self.alive:
-                ended.problem = self._death()
+            if not alive:
+                ended.problem = ended.problem or self._death()
                 return ended
             if time.monotonic() > deadline:
                 if "reply" in state:
                     break
                 if interrupted:
-                    self._kill()
+                    self.kill()
                     break
                 ended.problem = "TimeUp", f"This cell was stopped: it ran longer than {timeout:.0f} s."
                 interrupted = True
@@ -241,6 +263,8 @@ class Kernel:
                 deadline = time.monotonic() + 3
         if reply.get("status") == "error" and not any(output.output_type == "error" for output in ended.outputs):
             ended.outputs.append(_error(reply))
+        payload = reply.get("payload")  # `exit()` ends the kernel a moment later
+        ended.exits = isinstance(payload, list) and any("ask_exit" in str(item)[:200] for item in payload)
         if ended.dropped and graded and not ended.problem:
             ended.problem = "OutputTooLong", "This cell shows more output than a cell may."
         return ended
@@ -250,7 +274,7 @@ class Kernel:
                                                                                "Python process")
         return name, f"This cell was stopped: {reason}."
 
-    def _kill(self):
+    def kill(self):
         self.manager.shutdown_kernel(now=True)
 
 

@@ -134,7 +134,7 @@ def _bubblewrap(argv, read_only=(), limits=Limits(), info=None, filter=None):
     walls += ["--info-fd", str(info)] if info is not None else []
     walls += ["--seccomp", str(filter)] if filter is not None else []
     bounds = {"nproc": limits.processes, "nofile": limits.files, "fsize": limits.file_size, "cpu": limits.cpu,
-              "data": limits.memory, "core": 0, "msgqueue": 0}
+              "data": 2 * limits.memory, "core": 0, "msgqueue": 0}
     inner = [*walls, "--", "prlimit", *(f"--{name}={value}" for name, value in bounds.items()), "--", *argv]
     bubblewrap = shutil.which("bwrap")
     if not root:
@@ -307,7 +307,8 @@ def launch(connection_file):
     inside.write_text(json.dumps(connection | {"ip": f"{SOCKETS}/{name}"}))
     inside.chmod(0o644)
     binds = [(inside, f"{COURSE}/kernel.json")]
-    if take_model(Path.cwd() / MODEL, folder / MODEL):
+    model = os.environ.get("COURSE_JAIL_MODEL")
+    if model and take_model(model, folder / MODEL):
         binds.append((folder / MODEL, f"{WORK}/{MODEL}"))
     process, pid = start([*python, f"{COURSE}/kernel.json"], binds, limits, stdout=subprocess.DEVNULL,
                          stderr=subprocess.PIPE)
