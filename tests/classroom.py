@@ -133,7 +133,8 @@ def _source(text, node):
     """The code of a decorated function; of a class, its functions."""
     lines = text.splitlines()
     first = (node.body[0] if isinstance(node, ast.ClassDef) else node)
-    start = node.lineno if first is node else min([first.lineno, *(d.lineno for d in getattr(first, "decorator_list", []))])
+    decorators = [mark for mark in getattr(first, "decorator_list", []) if not _is_mark(mark)]
+    start = min([first.lineno, *(mark.lineno for mark in decorators)])
     if isinstance(node, ast.ClassDef) and node.name not in ("Pair", "Usual", "_"):
         start = node.lineno
     # no two students write the same comment, so the bank's go

@@ -1,0 +1,62 @@
+"""What the pages for people share: escaping, code in colour, one self-contained file that runs nothing foreign."""
+
+import base64
+import functools
+import hashlib
+import re
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+TEMPLATES = Path(__file__).parent / "templates"
+# what turns, hides or splits text: controls, directional marks and overrides, separators
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_FORMATTER = HtmlFormatter(nowrap=True)
+
+
+def clean(text, most=300):
+    """`text` without characters that turn or hide it, shortened to `most` characters."""
+    text = _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", str(text).replace("\r\n", "\n").replace("\r", "\n"))
+    return text if len(text) <= most else text[:most - 1] + "…"
+
+
+@functools.lru_cache(maxsize=2000)
+def code(source, most=20_000):
+    """Python in colour, as safe HTML for a <pre>."""
+    return Markup(highlight(clean(source, most), PythonLexer(stripnl=False), _FORMATTER))
+
+
+def points(number):
+    """12 for 12.0, 2.5 for 2.5."""
+    return f"{float(number or 0):.4g}"
+
+
+def render(template, script="", **context):
+    """The page that `template` makes; only the styles in templates/page.css and `script` may act in it."""
+    style = _style()
+    policy = ("default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
+              f"style-src {_digest(style)}" + (f"; script-src {_digest(script)}" if script else ""))
+    html = _environment().get_template(template).render(
+        style=Markup(style), script=Markup(script), policy=policy, **context)
+    return html.encode("utf-8", "replace").decode("utf-8")  # half a character, as "\ud800", cannot be written
+
+
+@functools.cache
+def _environment():
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
+                              trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(clean=clean, code=code, points=points)
+    return environment
+
+
+@functools.cache
+def _style():
+    return (TEMPLATES / "page.css").read_text(encoding="utf-8")
+
+
+def _digest(text):
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
