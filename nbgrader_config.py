@@ -10,6 +10,7 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 
 from nbgrader import preprocessors as nbgrader  # noqa: E402
 
+from grading.execute import JailedExecute  # noqa: E402
 from grading.judge import DrawSeed, Judge  # noqa: E402
 from grading.release import NameTheTask  # noqa: E402
 
@@ -22,11 +23,17 @@ c.CourseDirectory.release_directory = "notebooks"
 c.GenerateAssignment.preprocessors = [
     nbgrader.LockCells, NameTheTask, nbgrader.ClearOutput, nbgrader.CheckCellMetadata, nbgrader.ComputeChecksums,
     nbgrader.SaveCells, nbgrader.ClearHiddenTests, nbgrader.ComputeChecksums, nbgrader.CheckCellMetadata]
+# The first cell has switches for students; when grading, a locked cell's text is put back all the same
+c.LockCells.lock_readonly_cells = False
 c.ClearOutput.remove_metadata_fields = ["collapsed", "scrolled", "execution", "ExecuteTime"]
 
-# Plain nbgrader's, with the judge around the execution
+# The student's answers are put into the pristine release first
+c.Autograde.sanitize_preprocessors = [
+    nbgrader.ClearOutput, nbgrader.DeduplicateIds, nbgrader.OverwriteKernelspec, nbgrader.OverwriteCells,
+    nbgrader.CheckCellMetadata]
+# Plain nbgrader's, with a jail for the execution and the judge behind it
 c.Autograde.autograde_preprocessors = [
-    DrawSeed, nbgrader.Execute, Judge, nbgrader.IgnorePattern, nbgrader.LimitOutput, nbgrader.SaveAutoGrades,
+    DrawSeed, JailedExecute, Judge, nbgrader.IgnorePattern, nbgrader.LimitOutput, nbgrader.SaveAutoGrades,
     nbgrader.AssignLatePenalties, nbgrader.CheckCellMetadata]
 # No training while grading: a few steps prove that the loop runs, the model file proves the rest
 os.environ["COURSE_BUDGET"] = "short"
@@ -34,6 +41,4 @@ os.environ["COURSE_BUDGET"] = "short"
 # A warning or a progress bar on stderr would cost a right answer all its points
 c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = r"(?s).*"
-# The tag skip-execution on a graded cell would give full points: ask for one that nobody writes
-c.Execute.skip_cells_with_tag = "no cell is ever skipped"
 c.ExecutePreprocessor.record_timing = False

@@ -55,7 +55,7 @@ def grade(arguments):
         raise SettingsError(f"submissions: expected notebooks of this course in {arguments.submissions}, found none")
     graded = _grade_new(intake.submissions, course, arguments)
     settings = shard.config()
-    gradebook.merge(course / "gradebook.db", shard.release(), graded, settings)
+    gradebook.merge(course / "gradebook.db", graded, settings)
     _export(course, settings)
     print("Writing feedback and report ...")
     feedback.write(course)

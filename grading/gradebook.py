@@ -1,4 +1,4 @@
-"""nbgrader's gradebook: made from the release, one for each shard, and the results merged into the course's own."""
+"""nbgrader's gradebook: made from the course, one for each shard, and the results merged into the course's own."""
 
 import sqlite3
 import tempfile
@@ -10,6 +10,8 @@ from nbgrader.api import Gradebook
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
 from nbgrader.utils import parse_utc
 
+from tools import notebooks
+
 COURSE = "segmentation-course"
 
 
@@ -17,24 +19,30 @@ class GradebookError(RuntimeError):
     """The gradebook can't be used; the message says what to do."""
 
 
-def blank(release):
-    """The bytes of a gradebook that knows the notebooks of `release` (assignment to notebook) and no student."""
+def blank(config):
+    """The bytes of a gradebook that knows the course's notebooks and no student."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "gradebook.db")
-        add_release(path, release)
+        add_course(path, config)
         return path.read_bytes()
 
 
-def add_release(path, release):
-    """Make the notebooks of a release known to the gradebook at `path`."""
+def add_course(path, config):
+    """Make the course's notebooks, hidden tests and all, known to the gradebook at `path`.
+
+    What `nbgrader generate_assignment` does on the way to a release, up to the saving.
+    """
     with Gradebook(url(path), COURSE) as gradebook:
-        for assignment in release:
-            gradebook.update_or_create_assignment(assignment)
-    for assignment, notebook in release.items():
-        SaveCells().preprocess(notebook, resources(path, assignment))
+        for name in notebooks.NAMES:
+            gradebook.update_or_create_assignment(name)
+    steps = config.GenerateAssignment.preprocessors
+    for name in notebooks.NAMES:
+        notebook = nbformat.read(notebooks.solution(name), as_version=4)
+        for step in steps[:steps.index(SaveCells) + 1]:
+            notebook, _ = step(config=config).preprocess(notebook, resources(path, name))
 
 
-def merge(path, release, results, config):
+def merge(path, results, config):
     """Write all results into the gradebook at `path`; marks given by hand stay. Raises GradebookError."""
     try:
         if path.exists():
@@ -42,7 +50,7 @@ def merge(path, release, results, config):
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("PRAGMA schema_version")
             connection.close()
-        add_release(path, release)
+        add_course(path, config)
         with Gradebook(url(path), COURSE) as gradebook:
             for result in results:
                 _write(gradebook, result)

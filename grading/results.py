@@ -7,7 +7,7 @@ from nbgrader.utils import determine_grade, is_grade, is_solution
 MOST = 2000  # characters of a reason
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _NAMED = re.compile(r"Not yet: ([a-z0-9 ]{1,60})\.")
-_NOT_RUN = {"KernelDied", "TimeUp", "OutputTooLong", "MemoryUp", "CellTimeoutError", "NotRun"}
+_NOT_RUN = {"KernelDied", "TimeUp", "OutputTooLong", "MemoryUp", "DiskFull", "CellTimeoutError"}
 
 
 def collect(notebook):

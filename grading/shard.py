@@ -50,7 +50,7 @@ def release():
 @cache
 def course_version():
     """A hash of all that decides a mark."""
-    files = [*ROOT.glob("notebooks/*/*.ipynb"), *ROOT.glob("helpers/**/*.py"), ROOT / "nbgrader_config.py",
+    files = [*ROOT.glob("notebooks/*/*.ipynb"), *ROOT.glob("solutions/*/*.ipynb"), *ROOT.glob("helpers/**/*.py"), ROOT / "nbgrader_config.py",
              *(ROOT / "grading" / f"{name}.py" for name in _GRADES)]
     digest = hashlib.sha256()
     for path in sorted(files):
@@ -60,8 +60,7 @@ def course_version():
 
 @cache
 def _blank_gradebook():
-    config()  # puts alembic, which nbgrader starts by its bare name, on PATH
-    return gradebook.blank(release())
+    return gradebook.blank(config())
 
 
 def config():
