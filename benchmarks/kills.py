@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from unittest import mock
 
 import numpy
 import torch
@@ -16,7 +17,8 @@ from torch import nn
 
 from helpers import checkpoints, progress, settings, training
 
-EPOCHS, CLASSES = 4, 3
+RECIPE = settings.Recipe(size=8, batch_size=4, epochs=4, learning_rate=1e-2, scale=(1, 1))
+CLASSES, IMAGES = 3, 24
 
 
 class Noise(torch.utils.data.Dataset):
@@ -25,7 +27,7 @@ class Noise(torch.utils.data.Dataset):
     num_classes = CLASSES
 
     def __len__(self):
-        return 24
+        return IMAGES
 
     def __getitem__(self, index):
         image = torch.rand(3, 8, 8) + numpy.random.rand() + random.random()
@@ -48,30 +50,30 @@ class Net(nn.Module):
         return {"out": self.layers(images)}
 
 
-def train(folder, largest_file=None, **kwargs):
-    """Train to the end from whatever is in `folder`, saving after each batch; the history.
+def train(folder, save_seconds=0, largest_file=None, seed=0, recipe=RECIPE, **kwargs):
+    """Train to the end from whatever is in `folder`, by default saving after each batch; the history.
 
-    With `largest_file` no file may grow beyond that many bytes, as on a full disk.
+    With `largest_file` no file may grow beyond that many bytes, as on a full disk; it stays so in this process.
     """
-    torch.set_num_threads(1)
-    progress.SAVE_SECONDS = checkpoints.RETRY_SECONDS = 0
-    settings.RECIPES["shapes"] = settings.Recipe(8, 4, EPOCHS, 1e-2, (1, 1))
     config = dataclasses.replace(settings.load(), dataset="shapes", device=torch.device("cpu"), output=folder,
-                                 budget="full", seed=0)
-    for seed in (random.seed, numpy.random.seed, torch.manual_seed):
-        seed(0)
-    model = Net()
-    optimizer = torch.optim.AdamW(model.parameters(), config.recipe.learning_rate)
-    loaders = training.make_loaders(Noise(), config)
-    if largest_file:
-        import resource  # not on Windows
-        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-    return training.fit(model, *loaders, optimizer, config, CLASSES, **kwargs)
+                                 budget="full", seed=seed)
+    with (mock.patch.object(progress, "SAVE_SECONDS", save_seconds), mock.patch.object(checkpoints, "RETRY_SECONDS", 0),
+          mock.patch.dict(settings.RECIPES, shapes=recipe)):
+        for set_seed in (random.seed, numpy.random.seed, torch.manual_seed):
+            set_seed(seed)
+        model = Net()
+        optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate)
+        loaders = training.make_loaders(Noise(), config)
+        if largest_file:
+            import resource  # not on Windows
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+        return training.fit(model, *loaders, optimizer, config, CLASSES, **kwargs)
 
 
 def _child(folder, said, largest_file):
+    torch.set_num_threads(1)
     with open(said, "w") as out, contextlib.redirect_stdout(out):
-        train(folder, largest_file)
+        train(folder, largest_file=largest_file)
 
 
 class Victim:
@@ -164,7 +166,7 @@ def torture(folder, kills, seed=0):
             seen["killed within an epoch"] += after is not None and after["batch"] > 0
             before = after
         seen["trainings"] += 1
-        seen["other weights"] += not identical(state(place), expected)
+        seen["other results"] += not identical(state(place), expected)
         seen["leftovers"] += len(leftovers(place))
         if seen["kills"] >= kills:
             return seen
@@ -173,6 +175,6 @@ def torture(folder, kills, seed=0):
 def main(kills=100):
     with tempfile.TemporaryDirectory() as folder:
         seen = torture(Path(folder), kills)
-    for row in ("kills", "killed while writing", "killed within an epoch", "unreadable", "trainings", "other weights",
+    for row in ("kills", "killed while writing", "killed within an epoch", "unreadable", "trainings", "other results",
                 "leftovers"):
         print(f"{row:24} {seen[row]:4}")

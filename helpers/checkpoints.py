@@ -3,6 +3,7 @@
 `last.pt` is the newest; the one before it stays as `previous.pt`, for the day a file system loses half a file.
 """
 
+import io
 import random
 import time
 import zipfile
@@ -37,8 +38,10 @@ def set_random_states(states):
 
 def write(path, state, keep=None):
     """`torch.save`, whole or not at all; the file that was there goes to `keep`. Raises OSError."""
-    with files.atomic(path, keep) as half_done, half_done.open("wb") as file:
-        torch.save(state, file)  # to an open file: given a path, torch hides a full disk behind a RuntimeError
+    data = io.BytesIO()  # torch's own way to a file hides a full disk behind a RuntimeError
+    torch.save(state, data)
+    with files.atomic(path, keep) as half_done:
+        half_done.write_bytes(data.getbuffer())
 
 
 def read(folder):

@@ -8,6 +8,7 @@ import os
 import pytest
 import torch
 
+from benchmarks import kills
 from helpers import models, settings, shapes, training, voc
 from helpers.settings import Recipe, SettingsError
 
@@ -89,6 +90,17 @@ def test_an_interrupted_training_keeps_what_is_done_and_goes_on(devkit, config, 
     assert [r["epoch"] for r in json.loads((config.output / "history.json").read_text())] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("batches", [4, 6])
+def test_a_course_model_goes_on_to_the_same_bits(devkit, config, tmp_path, batches):
+    start(devkit, config, view=View(batches))
+    model, history = start(devkit, config)
+    other = dataclasses.replace(config, output=tmp_path / "undisturbed")
+    expected, expected_history = start(devkit, other)
+    assert kills.identical(model.state_dict(), expected.state_dict())
+    assert [(r.loss, r.mean_iou) for r in history] == [(r.loss, r.mean_iou) for r in expected_history]
+    assert kills.identical(kills.state(config.output), kills.state(other.output))  # the optimizer's state too
+
+
 def test_a_finished_training_returns_its_weights_at_once(devkit, config):
     trained, _ = start(devkit, config)
 
@@ -150,10 +162,10 @@ def test_saving_that_dies_half_way_keeps_the_old_checkpoint(tmp_path, monkeypatc
     training.save_checkpoint(tmp_path / "last.pt", model, optimizer, epoch=1)
     before = (tmp_path / "last.pt").read_bytes()
 
-    def dies(_, file):
-        file.write(b"half")
+    def dies(file):
+        os.truncate(file, 1000)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    monkeypatch.setattr(torch, "save", dies)
+    monkeypatch.setattr(os, "fsync", dies)
     with pytest.raises(OSError):
         training.save_checkpoint(tmp_path / "last.pt", model, optimizer, epoch=2)
     assert os.listdir(tmp_path) == ["last.pt"] and (tmp_path / "last.pt").read_bytes() == before
