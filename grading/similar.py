@@ -65,7 +65,7 @@ def steps(source):
 def traces(source):
     """What two people hardly invent alike: a dictionary from (kind, text) to bits."""
     found = {}
-    names, words = set(), _vocabulary()
+    names, words = set(), vocabulary()
     try:
         tokens = list(tokenize.generate_tokens(io.StringIO(source[:LONGEST]).readline))
     except (SyntaxError, ValueError, tokenize.TokenError):
@@ -260,7 +260,7 @@ def _course_comments():
 
 
 @functools.cache
-def _vocabulary():
+def vocabulary():
     """The words of the course: a name made of them is not odd."""
     texts = _course_cells() + [path.read_text(encoding="utf-8") for path in (ROOT / "helpers").rglob("*.py")]
     return {word.lower() for text in texts for word in re.findall(r"[A-Z]?[^\W\d_A-Z]{3,}", text)}
