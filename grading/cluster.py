@@ -19,7 +19,9 @@ class ClusterError(RuntimeError):
 def connect(address=None, workers=None):
     """A Dask client: of the scheduler at `address`, or of a local cluster. Raises ClusterError."""
     dask.config.set({"distributed.scheduler.allowed-failures": TRIES - 1,
-                     "distributed.comm.timeouts.connect": "10s", "distributed.worker.daemon": False})
+                     "distributed.comm.timeouts.connect": "10s", "distributed.worker.daemon": False,
+                     # on a busy machine a new worker may take long to come; else it would be given up for good
+                     "distributed.deploy.lost-worker-timeout": "10 minutes"})
     if address:
         try:
             client = Client(address)
@@ -41,7 +43,8 @@ def grade(client, tasks):
     """Yield (key, result, autograded notebook or None) as the (key, Task) pairs of `tasks` are done."""
     tasks = iter(tasks)
     waiting, queue = {}, as_completed(raise_errors=False)
-    width = 2 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))  # few at a time: models are large
+    # none waits on a worker, whose death would be held against it; and few at a time, as models are large
+    width = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
 
     def submit():
         key, task = next(tasks, (None, None))
