@@ -10,9 +10,11 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 
 from nbgrader import preprocessors as nbgrader  # noqa: E402
 
+from grading import feedback  # noqa: E402
 from grading.execute import JailedExecute  # noqa: E402
 from grading.judge import DrawSeed, Judge  # noqa: E402
 from grading.release import NameTheTask  # noqa: E402
+from grading.reseat import Reseat  # noqa: E402
 
 c = get_config()  # noqa: F821
 
@@ -29,7 +31,7 @@ c.ClearOutput.remove_metadata_fields = ["collapsed", "scrolled", "execution", "E
 
 # The student's answers are put into the pristine release first
 c.Autograde.sanitize_preprocessors = [
-    nbgrader.ClearOutput, nbgrader.DeduplicateIds, nbgrader.OverwriteKernelspec, nbgrader.OverwriteCells,
+    Reseat, nbgrader.ClearOutput, nbgrader.DeduplicateIds, nbgrader.OverwriteKernelspec, nbgrader.OverwriteCells,
     nbgrader.CheckCellMetadata]
 # Plain nbgrader's, with a jail for the execution and the judge behind it
 c.Autograde.autograde_preprocessors = [
@@ -42,3 +44,5 @@ os.environ["COURSE_BUDGET"] = "short"
 c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = r"(?s).*"
 c.ExecutePreprocessor.record_timing = False
+
+feedback.configure(c)

@@ -23,6 +23,7 @@ from helpers.files import atomic
 from helpers.settings import ROOT, SettingsError, show
 
 OUTPUT = ROOT / "build" / "grades"
+RESULT = "result.json"  # beside the autograded notebook
 MANY = 10  # lines of one kind that are printed; the report has them all
 
 
@@ -31,7 +32,7 @@ def main():
     try:
         with _alone(arguments.output):
             grade(arguments)
-    except (SettingsError, jail.JailError, gradebook.GradebookError, cluster.ClusterError) as error:
+    except (SettingsError, jail.JailError, ingest.IngestError, gradebook.GradebookError, cluster.ClusterError) as error:
         sys.exit(f"make grade: {error}")
     except KeyboardInterrupt:
         sys.exit("make grade: stopped; what was graded is kept, the same command goes on from there")
@@ -53,7 +54,8 @@ def grade(arguments):
         print(f"  ... and {len(intake.problems) - MANY} more, in the report")
     if not intake.submissions:
         raise SettingsError(f"submissions: expected notebooks of this course in {arguments.submissions}, found none")
-    graded = _grade_new(intake.submissions, course, arguments)
+    _grade_new(intake.submissions, course, arguments)
+    graded = [json.loads(path.read_text()) for path in sorted(course.glob(f"autograded/*/*/{RESULT}"))]
     settings = shard.config()
     gradebook.merge(course / "gradebook.db", graded, settings)
     _export(course, settings)
@@ -64,7 +66,7 @@ def grade(arguments):
 
 
 def _grade_new(submissions, course, arguments):
-    """The results of all submissions, those that are not known yet graded now."""
+    """Grade the submissions whose results are not known yet, and put each result where its student's things are."""
     seed = _held_out_seed(course)
     known = course / "results"
     known.mkdir(parents=True, exist_ok=True)
@@ -84,7 +86,9 @@ def _grade_new(submissions, course, arguments):
                 if text:
                     _write(known / f"{key}.ipynb", text)
                 _write(known / f"{key}.json", json.dumps(result))
-    return [_deliver(submission, known / key, course) for key, group in tasks.items() for submission in group]
+    for key, group in tasks.items():
+        for submission in group:
+            _deliver(submission, known / key, course)
 
 
 def _is_known(path):
@@ -100,7 +104,7 @@ def _task(submission, seed):
 
 
 def _deliver(submission, known, course):
-    """One student's result; the autograded notebook goes where nbgrader's commands look for it."""
+    """Put one student's result and autograded notebook where nbgrader's commands look for the latter."""
     result = json.loads(known.with_suffix(".json").read_text())
     folder = course / "autograded" / submission.student / submission.assignment
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +113,8 @@ def _deliver(submission, known, course):
         _write(folder / f"{submission.assignment}.ipynb", notebook.read_text())
     timestamp = submission.notebook.with_name("timestamp.txt")
     late = {"timestamp": timestamp.read_text().strip()} if timestamp.exists() else {}
-    return {"student": submission.student, "name": submission.name, **result, **late}
+    result = {"student": submission.student, "name": submission.name, **result, **late}
+    _write(folder / RESULT, json.dumps(result))
 
 
 def _held_out_seed(course):
