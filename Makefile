@@ -12,6 +12,7 @@ export COURSE_MODEL := $(or $(MODEL),$(COURSE_MODEL))
 help:
 	@echo "make course    run the five solution notebooks, write build/course/"
 	@echo "make test      run every test"
+	@echo "make test-colab  run notebooks and widgets in an environment like Google Colab's"
 	@echo "make lab       open the student notebooks in JupyterLab"
 	@echo "make release   write notebooks/ from solutions/"
 	@echo "make grade     grade the submissions in SUBMISSIONS=dir, write build/grades/"
@@ -50,9 +51,22 @@ test: .venv/ready
 		--nbval --nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 900 solutions
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
 
+# An environment with Google Colab's versions; with its Python too: make test-colab COLAB_PYTHON=python3.13
+COLAB_PYTHON ?= $(PYTHON)
+test-colab: .venv/ready .venv-colab/ready
+	rm -rf build/colab
+	COURSE_OUTPUT=$(abspath build/colab) .venv-colab/bin/python -m pytest -p no:cacheprovider \
+		--nbval-lax --nbval-current-env --nbval-cell-timeout 900 solutions
+	COLAB_VENV=$(abspath .venv-colab) $(BIN)/python -m pytest tests/colab
+
+.venv-colab/ready: tests/colab/requirements.txt
+	$(COLAB_PYTHON) -m venv .venv-colab
+	.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check -r tests/colab/requirements.txt
+	@touch $@
+
 .venv/ready: requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.PHONY: help course outputs release grade bench lab test
+.PHONY: help course outputs release grade bench lab test test-colab

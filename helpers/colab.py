@@ -102,7 +102,7 @@ def require():
     except (ImportError, RuntimeError, OSError) as error:  # a pair that was not built together
         raise UsageError(
             f"torch {found('torch')} and torchvision {found('torchvision')} do not work together "
-            f"({str(error).splitlines()[0][:80]}). On Colab: Runtime > Disconnect and delete runtime, then begin again; "
+            f"({str(error).splitlines()[0][:80]}). On Colab: Runtime > Disconnect and delete runtime, begin again; "
             f"elsewhere: pip install " + " ".join(f"{name}=={versions[name][0]}" for name in PACKAGES[:2])) from None
 
 
@@ -119,13 +119,12 @@ def runtime():
     import torch
     if torch.cuda.is_available():
         gpu = torch.cuda.get_device_properties(0)
-        return f"Runtime: {gpu.name} with {gpu.total_memory / 1e9:.0f} GB of memory"
+        return f"Runtime: {gpu.name} with {gpu.total_memory / 2**30:.0f} GB of memory"
     if torch.backends.mps.is_available():
         return "Runtime: Apple's GPU"
-    line = "Runtime: no GPU, and none is needed for shapes. "
-    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
-        return line + "To switch one on: Settings > Accelerator > GPU T4 x2"
-    return line + "To switch one on, on Colab: Runtime > Change runtime type > T4 GPU"
+    place = ("Settings > Accelerator > GPU T4 x2" if "KAGGLE_KERNEL_RUN_TYPE" in os.environ else
+             "Runtime > Change runtime type > T4 GPU (on Colab)")
+    return f"Runtime: no GPU, and shapes needs none. To get one: {place}"
 
 
 def mount():

@@ -22,10 +22,11 @@ _HIDDEN = re.compile(r"\s*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", re.DOT
 def report(name, namespace, model=None):
     """Print what is missing from the notebook `name`, the points of its visible checks, and how to hand it in.
 
-    `namespace` is the notebook's `globals()`. `model`, a path, is copied beside the notebook: it is handed in too.
-    Does nothing while a grader runs the notebook.
+    `namespace` is the notebook's `globals()`. `model`, a file among the course's outputs, is copied beside the
+    notebook: it is handed in too. Does nothing while a grader runs the notebook.
     """
-    if os.environ.get("COURSE_PROBE_SEED") or settings.load().budget == "short":
+    config = settings.load()
+    if os.environ.get("COURSE_PROBE_SEED") or config.budget == "short":
         return
     exercises = json.loads(EXERCISES.read_text(encoding="utf-8"))[name]
     cells, path = find_notebook(exercises, namespace)
@@ -39,8 +40,8 @@ def report(name, namespace, model=None):
         print(f"{file}: every answer is filled in, every graded cell is there and as it was.")
     files = [file]
     if model:
-        files += place_model(Path(model), path.parent if path else Path.cwd(), cells)
-    print(f"\nTo hand in: {' and '.join(files)}. {how_to_download(files)}")
+        files += place_model(config.output / model, path.parent if path else Path.cwd())
+    print(f"\nTo hand in: {' and '.join(files)}", *how_to_download(files), sep="\n  - ")
 
 
 def find_notebook(exercises, namespace):
@@ -70,7 +71,7 @@ def find_notebook(exercises, namespace):
 
 
 def problems(exercises, cells, executed=None):
-    """What is not in order in the `cells` of a notebook, as lines for a person; `executed` are the sources that ran."""
+    """What is not in order in the `cells` of a notebook, as lines for a person; `executed`: the sources that ran."""
     lines = []
     for exercise in exercises:
         number, empty = exercise["exercise"], False
@@ -120,7 +121,7 @@ def verdict(source, namespace):
             return f"stopped with {type(error).__name__}: run the notebook from the top"
 
 
-def place_model(model, folder, cells):
+def place_model(model, folder):
     """Copy the model file into `folder`; its name in a list, empty if there is none.
 
     Not beside a solution, from where it would travel into the students' release.
@@ -128,7 +129,7 @@ def place_model(model, folder, cells):
     if not model.is_file():
         print(f"{model.name} is not there yet: run the cell that writes it.")
         return []
-    if cells and not any("### BEGIN SOLUTION" in _source(cell) for cell in cells):
+    if not folder.is_relative_to(settings.ROOT / "solutions"):
         half_done = folder / f".{model.name}.{os.getpid()}"
         try:
             shutil.copyfile(model, half_done)
@@ -139,14 +140,15 @@ def place_model(model, folder, cells):
 
 
 def how_to_download(files):
-    """Where to click, in one line."""
+    """Where to click, as lines for a person."""
     try:
         import google.colab  # noqa: F401
     except ImportError:
-        return ("Save (Ctrl+S); JupyterLab: right-click a file in the list at the left > Download. "
-                "Notebook: tick it in the list of files > Download.")
-    others = "".join(f' {name}: folder symbol at the left > ⋮ beside the file > Download.' for name in files[1:])
-    return f"File > Download > Download .ipynb.{others}"
+        return ["save the notebook (Ctrl+S)",
+                "JupyterLab: right-click the file in the list at the left > Download",
+                "Notebook: tick the file in the list of files > Download"]
+    return [f"{files[0]}: File > Download > Download .ipynb",
+            *(f"{name}: folder symbol at the left > ⋮ beside the file > Download" for name in files[1:])]
 
 
 def executed():

@@ -1,0 +1,116 @@
+"""The classic Notebook and JupyterLab of the environment like Colab's, as a student uses them in a browser."""
+
+import os
+import re
+import secrets
+import socket
+import subprocess
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+PATIENCE = 300_000  # milliseconds for a cell; one of them trains the model
+
+
+class FrontEnd:
+    """A page with one notebook; cells are counted among the code cells."""
+
+    def __init__(self, page):
+        self.page = page
+        page.set_default_timeout(PATIENCE)
+
+    def cell(self, number):
+        return self.page.locator(self.CELL).nth(number)
+
+    def write(self, number, source):
+        """Replace a cell's text, as a student would: click, select all, type."""
+        self.cell(number).locator(self.EDITOR).click()
+        self.page.keyboard.press("Control+a")
+        self.page.keyboard.insert_text(source)
+
+    def run(self, number):
+        """Run a cell, wait for its end, and return its output; an error in it is an error here."""
+        cell = self.cell(number)
+        cell.locator(self.EDITOR).click(position={"x": 5, "y": 5})
+        self.page.keyboard.press("Shift+Enter")
+        expect(cell.locator(self.PROMPT)).to_have_text(re.compile(r"\[\d+\]:"), timeout=PATIENCE)
+        expect(cell.locator(self.ERROR)).to_have_count(0)
+        return cell.locator(self.OUTPUT)
+
+    def save(self):
+        self.page.keyboard.press("Control+s")
+
+
+class Classic(FrontEnd):
+    MODULE, ADDRESS = "notebook", "notebooks"
+    CELL, EDITOR, PROMPT = ".cell.code_cell", ".CodeMirror", ".input_prompt"
+    ERROR, OUTPUT = ".output_error, .output_stderr", ".output_wrapper"
+    SLIDER_VALUE = "aria-valuenow"
+
+    def open(self, address):
+        self.page.goto(address)
+        self.page.locator("#kernel_indicator_icon.kernel_idle_icon").wait_for()
+
+    def write(self, number, source):
+        super().write(number, source)
+        assert self.source(number) == source
+
+    def source(self, number):
+        return self.cell(number).locator(".CodeMirror").evaluate("editor => editor.CodeMirror.getValue()")
+
+
+class Lab(FrontEnd):
+    MODULE, ADDRESS = "jupyterlab", "doc/tree"
+    CELL, EDITOR, PROMPT = ".jp-CodeCell", ".cm-content", ".jp-InputPrompt"
+    ERROR = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']"
+    OUTPUT = ".jp-Cell-outputArea"
+
+    def open(self, address):
+        self.page.goto(address)
+        self.page.get_by_text(re.compile(r"Python 3.* \| Idle")).wait_for()
+
+
+@contextmanager
+def served(front_end, python, folder, environment):
+    """The address of a server for the front end's class, which shows `folder`; ended afterwards."""
+    state = folder / "state"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port, token = free.getsockname()[1], secrets.token_hex(8)
+    places = {name: str(state / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR",
+                                                   "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR",
+                                                   "IPYTHONDIR")}
+    for extension, text in (("apputils-extension/notification", '{"fetchNews": "false", "checkForUpdates": false}'),
+                            ("notebook-extension/tracker", '{"windowingMode": "none"}')):
+        path = state / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / f"{extension}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    log = state / f"{front_end.MODULE}.log"
+    application = "NotebookApp" if front_end is Classic else "ServerApp"
+    with open(log, "w") as output:
+        server = subprocess.Popen(
+            [python, "-m", front_end.MODULE, "--no-browser", "--allow-root", f"--{application}.ip=127.0.0.1",
+             f"--{application}.port={port}", f"--{application}.port_retries=0", f"--{application}.token={token}"],
+            env={**os.environ, **places, **environment}, stdout=output, stderr=output, cwd=folder)
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/api/status?token={token}", server, log)
+            yield lambda path: f"http://127.0.0.1:{port}/{front_end.ADDRESS}/{path}?token={token}"
+        finally:
+            server.terminate()  # the server ends its kernels
+            try:
+                server.wait(15)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def _wait_for(address, server, log):
+    end = time.monotonic() + 120
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            return urllib.request.urlopen(address, timeout=5).close()
+        except OSError:  # not yet
+            time.sleep(0.2)
+    raise RuntimeError(f"the server did not start:\n{Path(log).read_text()[-2000:]}")

@@ -1,0 +1,175 @@
+"""The last cell of a notebook: it sees what is missing, counts the visible points, and stays out of grading."""
+
+import copy
+import json
+import os
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from helpers import checks, handin, metrics
+from helpers.settings import ROOT
+from tools import notebooks
+
+NAME = "05_evaluation"
+EXERCISES = json.loads(handin.EXERCISES.read_text(encoding="utf-8"))
+
+
+def released(name=NAME):
+    return json.loads((ROOT / "notebooks" / name / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+
+
+def solved(name=NAME):
+    return json.loads(notebooks.solution(name).read_text(encoding="utf-8"))["cells"]
+
+
+def cell(cells, grade_id):
+    return next(cell for cell in cells if handin._grade_id(cell) == grade_id)
+
+
+@pytest.mark.parametrize("name", notebooks.NAMES)
+def test_a_solution_has_no_problems_and_a_release_only_empty_answers(name):
+    assert handin.problems(EXERCISES[name], solved(name)) == []
+    answers = [exercise for exercise in EXERCISES[name] if exercise["answer"]]
+    assert handin.problems(EXERCISES[name], released(name)) == [
+        f"Exercise {exercise['exercise']}: still empty." for exercise in answers]
+
+
+def test_points_and_titles_are_those_of_the_exercises():
+    assert sum(exercise["points"] for exercises in EXERCISES.values() for exercise in exercises) == 100
+    assert [exercise["exercise"] for exercise in EXERCISES[NAME]] == ["5.1", "5.2", "5.3", "5.4", "5.5"]
+    assert EXERCISES[NAME][1]["title"] == "Mean IoU"
+
+
+def test_a_check_that_is_gone_changed_or_doubled_is_named():
+    def says(change):
+        cells = copy.deepcopy(solved())
+        change(cells, cell(cells, "test_mean_iou"))
+        return handin.problems(EXERCISES[NAME], cells)
+    assert says(lambda cells, check: cells.remove(check))[0].startswith("Exercise 5.2: the cell of its check is gone")
+    assert says(lambda cells, check: check.update(source="pass"))[0].startswith("Exercise 5.2: its check was changed")
+    assert says(lambda cells, check: cells.append(check))[0].startswith("Exercise 5.2: its check is there 2 times")
+    assert says(lambda cells, check: check["metadata"].pop("nbgrader"))[0].startswith("Exercise 5.2: the cell of its")
+    assert says(lambda cells, check: cells.remove(cell(cells, "mean_iou")))[0].startswith(
+        "Exercise 5.2: the cell of its answer is gone")
+
+
+def test_an_answer_that_was_edited_but_not_run_is_named():
+    cells = solved()
+    ran = {handin._source(one).strip() for one in cells}
+    assert handin.problems(EXERCISES[NAME], cells, ran) == []
+    cell(cells, "mean_iou")["source"] = "def mean_iou(confusion):\n    return 0.5"
+    assert handin.problems(EXERCISES[NAME], cells, ran) == [
+        "Exercise 5.2: the answer in the file is not the one that ran here. Save the notebook (Ctrl+S), run the "
+        "answer's cell, then this one again."]
+
+
+def test_visible_points_are_those_of_the_functions_that_the_notebook_has_now():
+    def still_empty(confusion):
+        raise NotImplementedError("Exercise 5.2: average")
+    namespace = {"confusion_matrix": metrics.confusion_matrix, "mean_iou": still_empty, "checks": "shadowed",
+                 "overlay": lambda image, target, palette, alpha=0.5: image}
+    text = handin.scores(EXERCISES[NAME], namespace)
+    lines = dict(line.split(" ", 1) for line in text.splitlines()[:-1])
+    assert lines["5.1"].endswith("6 of  6  ✓")
+    assert lines["5.2"].endswith("0 of  4  still empty")
+    assert "evaluate is not there: run the notebook from the top" in lines["5.3"]
+    assert "0 of  2  not yet: " in lines["5.4"]
+    assert text.endswith("visible checks: 6 of 20 points")
+    assert set(namespace) == {"confusion_matrix", "mean_iou", "checks", "overlay"}
+
+
+def test_a_check_is_run_in_silence(capsys):
+    noisy = {"checks": None, "mean_iou": lambda confusion: print("noise") or metrics.mean_iou(confusion)}
+    assert handin.verdict("checks.mean_iou(mean_iou)", noisy) is None
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A student's folder with two notebooks of the course, the working folder of the kernel."""
+    for age, (name, file) in enumerate([(NAME, "mine.ipynb"), (NAME, "copy.ipynb"), ("01_setup", "01_setup.ipynb")]):
+        (tmp_path / file).write_text(json.dumps({"cells": released(name)}), encoding="utf-8")
+        os.utime(tmp_path / file, (1000 + age, 1000 + age))
+    (tmp_path / "broken.ipynb").write_text("{")
+    monkeypatch.chdir(tmp_path)
+    for name in ("JPY_SESSION_NAME", "COURSE_PROBE_SEED", "COURSE_BUDGET"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("COURSE_DATASET", "shapes")
+    monkeypatch.setenv("COURSE_OUTPUT", str(tmp_path / "output"))
+    (tmp_path / "output").mkdir()
+    return tmp_path
+
+
+def test_the_notebook_is_the_one_that_the_server_or_the_editor_names_else_the_newest_that_fits(folder, monkeypatch):
+    def found(namespace={}):
+        return handin.find_notebook(EXERCISES[NAME], namespace)[1].name
+    assert found() == "copy.ipynb"
+    assert found({"__vsc_ipynb_file__": str(folder / "mine.ipynb")}) == "mine.ipynb"
+    monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/mine.ipynb")
+    assert found() == "mine.ipynb"
+    monkeypatch.setenv("JPY_SESSION_NAME", "renamed-since.ipynb")
+    assert found() == "copy.ipynb"
+    assert handin.find_notebook(EXERCISES["03_model"], {}) == (None, None)
+
+
+@pytest.fixture
+def google(monkeypatch):
+    """A Colab that answers what stands on its screen: `reply`."""
+    module = ModuleType("google.colab")
+    module._message = SimpleNamespace(blocking_request=lambda request, **_: google.reply)
+    google = SimpleNamespace(reply={"ipynb": {"cells": released()}})
+    monkeypatch.setitem(sys.modules, "google", ModuleType("google"))
+    monkeypatch.setitem(sys.modules, "google.colab", module)
+    return google
+
+
+def test_colab_is_asked_for_what_stands_on_the_screen(folder, google):
+    assert handin.find_notebook(EXERCISES[NAME], {})[0] == released()
+    google.reply = None  # no answer in time: then a file, if there is one
+    assert handin.find_notebook(EXERCISES[NAME], {})[1].name == "copy.ipynb"
+
+
+def test_the_model_is_put_beside_the_students_notebook_and_never_beside_a_solution(folder, monkeypatch, capsys):
+    trained = folder / "output" / "model.safetensors"
+    trained.write_bytes(b"weights")
+    handin.report(NAME, {}, model=trained.name)
+    assert (folder / "model.safetensors").read_bytes() == b"weights"
+    assert "To hand in: copy.ipynb and model.safetensors\n" in capsys.readouterr().out
+    trained.write_bytes(b"better")
+    handin.report(NAME, {}, model=trained.name)
+    assert (folder / "model.safetensors").read_bytes() == b"better"
+    (folder / "solutions").mkdir()
+    monkeypatch.setattr(handin.settings, "ROOT", folder)
+    monkeypatch.chdir(folder / "solutions")
+    handin.report(NAME, {}, model=trained.name)
+    assert not list((folder / "solutions").iterdir())
+    handin.report(NAME, {}, model="nothing.safetensors")
+    assert "nothing.safetensors is not there yet" in capsys.readouterr().out
+
+
+def test_on_colab_the_way_to_download_is_colabs(folder, google, capsys):
+    (folder / "output" / "trained.safetensors").write_bytes(b"weights")
+    handin.report(NAME, {}, model="trained.safetensors")
+    said = capsys.readouterr().out
+    assert "File > Download > Download .ipynb" in said and "trained.safetensors: folder symbol" in said
+    assert "Exercise 5.1: still empty." in said and "05_evaluation.ipynb: look at this" in said
+
+
+def test_a_report_names_no_folder_and_says_what_it_could_not_see(folder, capsys):
+    handin.report(NAME, {})
+    assert str(folder) not in capsys.readouterr().out
+    handin.report("03_model", {})
+    said = capsys.readouterr().out
+    assert "03_model.ipynb: look at this" in said and "cannot be read from here" in said
+
+
+@pytest.mark.parametrize("name, value", [("COURSE_PROBE_SEED", "7"), ("COURSE_BUDGET", "short")])
+def test_in_grading_the_cell_does_nothing(folder, monkeypatch, capsys, name, value):
+    monkeypatch.setenv(name, value)
+    (folder / "output" / "trained.safetensors").touch()
+    monkeypatch.setattr(checks, "confusion_matrix", lambda *_: pytest.fail("a check was run"))
+    before = sorted(folder.iterdir())
+    handin.report(NAME, {"confusion_matrix": None}, model="trained.safetensors")
+    assert capsys.readouterr() == ("", "") and sorted(folder.iterdir()) == before
