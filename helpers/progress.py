@@ -41,7 +41,9 @@ class Progress:
 
     def __init__(self, model, optimizer, loader, criterion, settings, view=None):
         self.model, self.optimizer, self.loader, self._criterion = model, optimizer, loader, criterion
-        self.folder, self.device, self.view = settings.output, settings.device, view
+        self.device, self.view = settings.device, view
+        # the few steps of a short budget are no training to go on with
+        self.folder = settings.output if settings.budget == "full" else settings.output / "short"
         self.recipe = {"dataset": settings.dataset, "seed": settings.seed, "batches": len(loader),
                        **asdict(settings.recipe)}
         self.batches = _Batches(loader, self)

@@ -110,7 +110,6 @@ def fit(model, train_loader, val_loader, optimizer, settings, num_classes,
     Raises Diverged on a loss that is not finite, SettingsError on another training's checkpoint.
     """
     epochs = settings.recipe.epochs
-    settings.output.mkdir(parents=True, exist_ok=True)
     progress = Progress(model, optimizer, train_loader, criterion or make_criterion(), settings, view)
     progress.load(Epoch)
     history = progress.history
@@ -138,11 +137,11 @@ def fit(model, train_loader, val_loader, optimizer, settings, num_classes,
                 if not math.isfinite(loss):
                     raise Diverged(f"the loss is {loss} after epoch {epoch + 1}: look for a too large learning rate, "
                                    "or for batches that are void everywhere; the last good epoch is in "
-                                   f"{show(settings.output)}")
+                                   f"{show(progress.folder)}")
                 confusion = metrics.evaluate(model, val_loader, num_classes, settings.device)
                 record = Epoch(epoch, loss, metrics.mean_iou(confusion), progress.seconds)
                 if record.mean_iou >= max((earlier.mean_iou for earlier in history), default=0):
-                    progress.keep(save_checkpoint, settings.output / "best.pt", model, optimizer, epoch)
+                    progress.keep(save_checkpoint, progress.folder / "best.pt", model, optimizer, epoch)
                 progress.finish_epoch(record)
                 if view:
                     view.epoch(history)

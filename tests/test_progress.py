@@ -12,6 +12,7 @@ import torch
 
 from benchmarks import kills
 from helpers import checkpoints, training
+from helpers.progress import Order
 from helpers.settings import SettingsError
 
 BATCHES = kills.IMAGES // kills.RECIPE.batch_size  # of an epoch
@@ -252,15 +253,15 @@ def test_a_folder_that_refuses_once_is_asked_again(tmp_path, undisturbed, monkey
 
 
 def with_signals(count):
-    """A student's loop whose third batch is interrupted `count` times before its step."""
+    """A student's loop whose third batch is interrupted `count` times in the model."""
     def loop(model, loader, criterion, optimizer, device):
-        def step(*_):
-            steps.append(1)
-            if len(steps) == 3:
+        def forward(*_):
+            calls.append(1)
+            if len(calls) == 3:
                 for _ in range(count):
                     signal.raise_signal(signal.SIGINT)
-        steps = []
-        hook = optimizer.register_step_pre_hook(step)
+        calls = []
+        hook = model.register_forward_hook(forward)
         try:
             return training.train_one_epoch(model, loader, criterion, optimizer, device)
         finally:
@@ -268,14 +269,22 @@ def with_signals(count):
     return loop
 
 
-def test_an_interrupt_waits_for_the_end_of_the_batch(tmp_path, undisturbed):
+@pytest.fixture
+def interrupts():
+    """Python's own handler, also where the tests run in the background, to which shells send no interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_waits_for_the_end_of_the_batch(tmp_path, undisturbed, interrupts):
     assert kills.train(tmp_path, save_seconds=NEVER, train_one_epoch=with_signals(1)) == []
     assert position(tmp_path) == (0, 3)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert ends_alike(tmp_path, undisturbed)
 
 
-def test_a_second_interrupt_does_not_wait_and_saves_no_half_batch(tmp_path, capsys):
+def test_a_second_interrupt_does_not_wait_and_saves_no_half_batch(tmp_path, interrupts, capsys):
     assert kills.train(tmp_path, save_seconds=NEVER, train_one_epoch=with_signals(2)) == []
     assert os.listdir(tmp_path) == [] and "nothing is saved" in capsys.readouterr().out
 
@@ -285,6 +294,24 @@ def test_a_training_outside_the_main_thread_needs_no_signals(tmp_path, undisturb
     thread.start()
     thread.join()
     assert kills.identical(kills.state(tmp_path), undisturbed)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="worker processes start slowly on Windows")
+def test_with_workers_the_rest_of_an_epoch_is_the_rest_of_its_images():
+    def loader():
+        generator = torch.Generator().manual_seed(0)
+        return torch.utils.data.DataLoader(range(24), batch_size=4, num_workers=2, persistent_workers=True,
+                                           sampler=Order(range(24), generator=generator), generator=generator)
+    first, second = loader(), loader()
+    passes = [[batch.tolist() for batch in first] for _ in range(2)]  # the second pass is to be entered again
+    second.sampler.resume = first.sampler.start, 8
+    assert [batch.tolist() for batch in second] == passes[1][2:] and passes[0] != passes[1]
+    assert [batch.tolist() for batch in second] == [batch.tolist() for batch in first]
+
+
+def test_a_short_run_and_a_whole_training_do_not_meet(tmp_path, undisturbed):
+    kills.train(tmp_path, budget="short")
+    assert ends_alike(tmp_path, undisturbed)
 
 
 def test_the_history_file_tells_the_same_as_the_checkpoint(tmp_path):
