@@ -11,6 +11,7 @@ Whatever arrives is a stranger's data: cut while it arrives, taken apart by a sh
 notebook may hold (no HTML, no scripts, no late changes to what was shown in a graded cell).
 """
 
+import atexit
 import contextlib
 import json
 import os
@@ -25,12 +26,13 @@ from nbformat.v4 import new_output
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade
-from traitlets import Dict, Integer
+from traitlets import Bool, Dict, Integer
 
-from grading import jail
+from grading import jail, warm
 
 MIME = "application/vnd.segmentation-course.probe+json"  # as helpers.probes.MIME, which imports torch
 LARGEST = 8 * 2 ** 20  # bytes of one message; the largest bundle of answers is a tenth of that
+FLOOD = 10  # times the output that a cell may show, after which it is stopped
 TEXT = 100_000  # characters kept of a traceback
 DEEPEST = 40  # levels of nesting in answers
 TICK = 100  # milliseconds between two looks at the clock
@@ -41,8 +43,10 @@ class JailedExecute(Execute):
     """nbgrader's Execute in the jail; `timeout` bounds one cell, the other bounds are `grading.jail.Limits`."""
 
     limits = Dict(help="what differs from the defaults of grading.jail.Limits, such as {'wall': 600}").tag(config=True)
+    warm = Bool(False, help="fork kernels from a process that has imported PyTorch (see grading.warm)").tag(config=True)
     restarts = Integer(5, help="fresh kernels after cells that killed theirs").tag(config=True)
-    total_output = Integer(50 * 2 ** 20, help="bytes of output that all cells together may keep").tag(config=True)
+    total_output = Integer(50 * 2 ** 20, help="bytes of output that ungraded cells together may keep").tag(config=True)
+    iopub_timeout = Integer(10, help="seconds for a cell's last output to arrive after its reply").tag(config=True)
 
     def preprocess(self, nb, resources, km=None):
         """`nb` with outputs; every graded cell that was not run to its end has an error output that says why."""
@@ -50,8 +54,9 @@ class JailedExecute(Execute):
         run = _Run(nb, limits, time.monotonic() + limits.wall, self)
         model = self.folder(resources) / jail.MODEL
         jail.install()
+        nest = _nest() if self.warm and jail.backend() == "bubblewrap" else ""
         for _ in range(self.restarts + 1):
-            with Kernel(model, run.remaining(), limits, self.startup_timeout) as kernel:
+            with Kernel(model, run.remaining(), limits, self.startup_timeout, nest) as kernel:
                 if run.through(kernel):
                     break
         run.close()
@@ -65,6 +70,21 @@ class JailedExecute(Execute):
             return Path(resources.get("metadata", {}).get("path") or ".")
         course = CourseDirectory(config=self.config)
         return Path(course.format_path(course.submitted_directory, ids["student"], ids["assignment"]))
+
+
+_nests = {}  # this process's own, by its id: a fork must not take its parent's
+
+
+def _nest():
+    """The path of this process's warm parent, started on first use and again if it has died; "" if it does not start."""
+    nest = _nests.get(os.getpid())
+    if nest is None or nest.process.poll() is not None:
+        try:
+            _nests[os.getpid()] = nest = warm.Nest().__enter__()
+        except jail.JailError:
+            return ""
+        atexit.register(nest.__exit__)
+    return nest.path
 
 
 class _Run:
@@ -83,7 +103,6 @@ class _Run:
 
     def through(self, kernel):
         """Run what is left, behind what ran before; True when nothing graded is left to be tried."""
-        before = None
         for number, cell in enumerate(self.cells):
             again = number in self.done
             if number in self.offending or again and is_grade(cell):
@@ -92,14 +111,10 @@ class _Run:
                 return True
             ended = kernel.execute(cell.source, min(self.settings.timeout or self.limits.cell, self.remaining()),
                                    is_grade(cell), self.settings.iopub_timeout)
-            if not ended.started and not kernel.alive and before is not None:
-                self.offending.add(before)  # the cell before it left a kernel that was about to die
-                return False
             if not again:
                 self.keep(cell, number, ended)
             if ended.problem:
                 self.offending.add(number)
-            before = number
             if ended.exits:
                 self.offending.add(number)
                 kernel.kill()
@@ -110,13 +125,11 @@ class _Run:
     def keep(self, cell, number, ended):
         self.done.add(number)
         cell.execution_count = number + 1
-        if self.kept < self.settings.total_output:
-            cell.outputs = ended.outputs
         self.kept += ended.size
+        if is_grade(cell) or self.kept < self.settings.total_output:
+            cell.outputs = ended.outputs
         if ended.problem:
             self.mark(cell, *ended.problem)
-        elif self.kept > self.settings.total_output and is_grade(cell):
-            self.mark(cell, "OutputTooLong", "The notebook shows more output than a submission may.")
 
     def mark(self, cell, name, reason):
         cell.outputs.append(new_output("error", ename=name, evalue=reason, traceback=[reason]))
@@ -137,7 +150,7 @@ class Ended:
 
     def __init__(self):
         self.outputs, self.size, self.problem = [], 0, None
-        self.started = self.dropped = self.exits = False
+        self.dropped = self.exits = False
 
 
 class Kernel:
@@ -146,7 +159,7 @@ class Kernel:
     Raises JailError where the kernel does not start, which is never the submission's doing.
     """
 
-    def __init__(self, model, wall, limits, startup_timeout):
+    def __init__(self, model, wall, limits, startup_timeout, nest=""):
         self.private = tempfile.TemporaryDirectory(prefix="cj-", ignore_cleanup_errors=True)
         place = Path(self.private.name).resolve()
         self.limits = limits
@@ -159,11 +172,13 @@ class Kernel:
         self.context.setsockopt(zmq.LINGER, 0)
         self.settings = json.dumps({name: getattr(limits, name) for name in limits.__dataclass_fields__} |
                                    {"wall": wall})
+        self.nest = nest
         self.model, self.startup_timeout = str(Path(model).absolute()), startup_timeout
 
     def __enter__(self):
         try:
-            environment = {**os.environ, "COURSE_JAIL_LIMITS": self.settings, "COURSE_JAIL_MODEL": self.model}
+            environment = {**os.environ, "COURSE_JAIL_LIMITS": self.settings, "COURSE_JAIL_MODEL": self.model,
+                           "COURSE_JAIL_WARM": self.nest}
             self.manager.start_kernel(cwd=self.private.name, env=environment)
             self.process = self.manager.provisioner.process
             self.client = BlockingKernelClient(context=self.context)
@@ -222,43 +237,43 @@ class Kernel:
                     message["parent_header"]["msg_id"], message["content"].get("")
             yield channel, message, size
 
-    def execute(self, source, timeout, graded, iopub_timeout=4):
+    def execute(self, source, timeout, graded, iopub_timeout=10):
         """Run one cell; an `Ended`. After a problem, look at `alive`."""
-        ended, state = Ended(), set()
+        ended, awaited, reply = Ended(), {"reply", "idle"}, {}
         request = self.client.execute(source, allow_stdin=False, stop_on_error=False)
-        deadline, interrupted = time.monotonic() + timeout, False
-        reply = {}
-        while state < {"reply", "idle"}:
+        deadline, seen = time.monotonic() + timeout, 0
+        while awaited:
             alive = self.alive  # asked before the last messages are read
-            room = self.limits.output - ended.size
-            for channel, message, size in self._messages(LARGEST if room > 0 else 4096):
-                if channel == "iopub":
-                    ended.size += size
-                if not message or message["parent_header"]["msg_id"] != request:
-                    ended.dropped |= not message
-                elif channel == "shell" and message["msg_type"] == "execute_reply":
-                    state.add("reply")
+            for channel, message, size in self._messages(LARGEST if ended.size < self.limits.output else 4096):
+                seen += size
+                if not message:
+                    ended.dropped = True
+                elif message["parent_header"]["msg_id"] != request:
+                    pass
+                elif message["msg_type"] == "execute_reply":
                     reply = message["content"]
-                    deadline = min(deadline, time.monotonic() + iopub_timeout)
-                elif channel == "iopub" and message["msg_type"] == "status":
-                    ended.started = True
+                    awaited.discard("reply")
+                    deadline = time.monotonic() + iopub_timeout
+                elif message["msg_type"] == "status":
                     if message["content"].get("execution_state") == "idle":
-                        state.add("idle")
-                elif channel == "iopub" and room > 0:
+                        awaited.discard("idle")
+                elif channel == "iopub" and ended.size < self.limits.output:
+                    ended.size += size
                     _show(message, ended.outputs, graded)
-                elif channel == "iopub":
+                else:
                     ended.dropped = True
             if not alive:
                 ended.problem = ended.problem or self._death()
                 return ended
+            if seen > FLOOD * self.limits.output or "reply" not in awaited and time.monotonic() > deadline:
+                ended.problem = "OutputTooLong", "This cell was stopped: it shows more than a cell may."
+                self.kill()  # what it has not sent yet would stand in the way of the next cells
+                return ended
             if time.monotonic() > deadline:
-                if "reply" in state:
-                    break
-                if interrupted:
+                if ended.problem:
                     self.kill()
-                    break
+                    return ended
                 ended.problem = "TimeUp", f"This cell was stopped: it ran longer than {timeout:.0f} s."
-                interrupted = True
                 self.client.control_channel.send(self.client.session.msg("interrupt_request", {}))
                 deadline = time.monotonic() + 3
         if reply.get("status") == "error" and not any(output.output_type == "error" for output in ended.outputs):

@@ -99,8 +99,17 @@ def backend():
                     "Docker (macOS, Windows), found neither; JAIL=none grades without one, with your own rights")
 
 
-def _bubblewrap(argv, read_only=(), limits=Limits(), info=None, filter=None):
+def bounds(limits):
+    """Resource limits of a process inside, by the names of prlimit and of `resource`."""
+    # twice the memory: before a process is refused any, the whole jail is ended, with a reason
+    return {"nproc": limits.processes, "nofile": limits.files, "fsize": limits.file_size, "cpu": limits.cpu,
+            "data": 2 * limits.memory, "core": 0, "msgqueue": 0}
+
+
+def _bubblewrap(argv, read_only=(), limits=Limits(), info=None, filter=None, nested=False):
     """The command line around `argv`; `read_only` are (outside, inside) pairs, `info` and `filter` open files.
+
+    `nested` is for `grading.warm`, which makes jails of its own within: it may make namespaces.
 
     Things inside a writable folder are bound last, after the memory file system they lie in.
     """
@@ -123,7 +132,7 @@ def _bubblewrap(argv, read_only=(), limits=Limits(), info=None, filter=None):
     view += [word for bind in early for word in ("--ro-bind", *bind)]
 
     root = os.geteuid() == 0
-    walls = ["--unshare-all", "--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000",
+    walls = ["--unshare-all", "--unshare-user", *([] if nested else ["--disable-userns"]), "--uid", "1000", "--gid", "1000",
              "--hostname", "jail", "--new-session", "--die-with-parent", "--cap-drop", "ALL",
              "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(limits.disk), "--tmpfs", "/dev/shm",
              "--size", str(limits.disk), "--tmpfs", "/tmp", "--dir", "/tmp/home",
@@ -133,22 +142,21 @@ def _bubblewrap(argv, read_only=(), limits=Limits(), info=None, filter=None):
     walls += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", WORK]
     walls += ["--info-fd", str(info)] if info is not None else []
     walls += ["--seccomp", str(filter)] if filter is not None else []
-    bounds = {"nproc": limits.processes, "nofile": limits.files, "fsize": limits.file_size, "cpu": limits.cpu,
-              "data": 2 * limits.memory, "core": 0, "msgqueue": 0}
-    inner = [*walls, "--", "prlimit", *(f"--{name}={value}" for name, value in bounds.items()), "--", *argv]
+    limited = [] if nested else ["prlimit", *(f"--{name}={value}" for name, value in bounds(limits).items()), "--"]
+    inner = [*walls, "--", *limited, *argv]
     bubblewrap = shutil.which("bwrap")
     if not root:
         return [bubblewrap, *view, *inner]
     for number, (outside, _) in enumerate(late):
         view += ["--ro-bind", outside, f"/late/{number}"]
     nobody = str(UIDS[os.getpid() % len(UIDS)])
-    return [bubblewrap, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--dir", "/late", *view,
+    return [bubblewrap, "--die-with-parent", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--dir", "/late", *view,
             "--dev-bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev", "--",
             "setpriv", "--reuid", nobody, "--regid", nobody, "--clear-groups", "--inh-caps=-all",
             bubblewrap, "--bind", "/", "/", *inner]
 
 
-def _environment():
+def environment():
     """All that the jail's environment holds: nothing is inherited but the course's own settings."""
     names = ("COURSE_BUDGET", "COURSE_DATASET", "COURSE_MODEL", "COURSE_SEED", "COURSE_DEVICE", "COURSE_PROBE_SEED",
              "OMP_NUM_THREADS", "TZ")
@@ -186,14 +194,14 @@ def _inheritable(data):
         yield file.fileno()
 
 
-def start(argv, read_only=(), limits=Limits(), **popen):
+def start(argv, read_only=(), limits=Limits(), pass_fds=(), nested=False, **popen):
     """Popen `argv` in the jail; returns it and the process id, seen from here, of the jail's first process (or None)."""
     read, write = os.pipe()
-    program = seccomp.program()
+    program = None if nested else seccomp.program()
     with _inheritable(program or b"") as filter, os.fdopen(read) as info:
         try:
-            command = _bubblewrap(argv, [*_course_files(), *read_only], limits, write, program and filter)
-            process = subprocess.Popen(command, env=_environment(), pass_fds=(write, filter), cwd="/",
+            command = _bubblewrap(argv, [*_course_files(), *read_only], limits, write, program and filter, nested)
+            process = subprocess.Popen(command, env=environment(), pass_fds=(write, filter, *pass_fds), cwd="/",
                                        stdin=subprocess.DEVNULL, **popen)
         finally:
             os.close(write)
@@ -271,8 +279,7 @@ def run(argv, read_only=(), limits=Limits()):
         from grading import container
         process, pid = container.start(argv, read_only, limits), None
     elif backend() == "none":
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        process, pid = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE), None
+        process, pid = subprocess.Popen(argv, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE), None
     else:
         process, pid = start(argv, read_only, limits, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     drains = [_Drain(stream, limits.output) for stream in (process.stdout, process.stderr)]
@@ -303,13 +310,21 @@ def launch(connection_file):
     if _kind() == "docker":
         from grading import container
         return container.launch(connection, folder, limits)
+    connection["ip"] = f"{SOCKETS}/{name}"
+    model = os.environ.get("COURSE_JAIL_MODEL")
+    model = model and take_model(model, folder / MODEL) and folder / MODEL
+    if os.environ.get("COURSE_JAIL_WARM"):
+        from grading import warm
+        if started := warm.launch(os.environ["COURSE_JAIL_WARM"], connection, model, limits):
+            process = _Warm(*started)
+            os.symlink(f"/proc/{process.pid}/root{SOCKETS}", link)
+            return watch(process, limits, process.pid)
     inside = folder / "inside.json"
-    inside.write_text(json.dumps(connection | {"ip": f"{SOCKETS}/{name}"}))
+    inside.write_text(json.dumps(connection))
     inside.chmod(0o644)
     binds = [(inside, f"{COURSE}/kernel.json")]
-    model = os.environ.get("COURSE_JAIL_MODEL")
-    if model and take_model(model, folder / MODEL):
-        binds.append((folder / MODEL, f"{WORK}/{MODEL}"))
+    if model:
+        binds.append((model, f"{WORK}/{MODEL}"))
     process, pid = start([*python, f"{COURSE}/kernel.json"], binds, limits, stdout=subprocess.DEVNULL,
                          stderr=subprocess.PIPE)
     if pid:
@@ -319,6 +334,28 @@ def launch(connection_file):
     if status and not pid:
         print("jail:", stderr.text().strip(), file=sys.stderr)
     return status
+
+
+class _Warm:
+    """A kernel that `grading.warm` forked, as `watch` wants it: the connection tells when it ends."""
+
+    def __init__(self, connection, pid):
+        self.connection, self.pid, self.status = connection, pid, None
+
+    def wait(self, timeout=None):
+        self.connection.settimeout(timeout)
+        try:
+            while data := self.connection.recv(16):
+                self.status = int(data)
+        except TimeoutError:
+            raise subprocess.TimeoutExpired("kernel", timeout) from None
+        except OSError:
+            pass
+        return 1 if self.status is None else self.status
+
+    def kill(self):
+        with contextlib.suppress(OSError):
+            os.kill(self.pid, signal.SIGKILL)
 
 
 def take_model(path, copy):
@@ -344,9 +381,14 @@ def _kind():
 
 
 def _die_with_parent():
-    """The jail must not outlive a grader that is killed."""
+    """The jail must not outlive a grader that is killed.
+
+    All processes outside the jail share a process group; bubblewrap's own --die-with-parent does not reach
+    from root to the jail's user.
+    """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        signal.signal(signal.SIGTERM, lambda *_: os.killpg(os.getpgrp(), signal.SIGKILL))
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def prepare():
