@@ -95,14 +95,14 @@ def fetch(file, folder, spare=0):
             try:
                 _from_mirror(url, file, part, spare)
             except _Refused as refused:
-                verdicts.append(f"{urlsplit(url).netloc}: {refused}")
+                verdicts.append(f"{_host(url)}: {refused}")
                 print(f"{file.name}: {verdicts[-1]}")
             except KeyboardInterrupt:
                 print(f"{file.name}: stopped at {_share(part, file.size)}; run it again to go on from there")
                 raise
             else:
                 os.replace(part, path)
-                print(f"{file.name}: {_bytes(_size(path))} from {urlsplit(url).netloc}"
+                print(f"{file.name}: {_bytes(_size(path))} from {_host(url)}"
                       + (", checksum right" if file.digest else ""))
                 return path
     raise Unavailable(verdicts)
@@ -162,11 +162,11 @@ def _from_mirror(url, file, part, spare):
             furthest += max(progress, 0)
             brought = brought or progress > 0
             # A percent at least: a server that drips must not keep anybody for a day
-            failures = 0 if progress > (file.size or 0) // 100 else failures + 1
+            failures = 0 if progress > max((file.size or 0) // 100, FLOOR * PATIENCE.stall) else failures + 1
             wait = max(cut.wait, PATIENCE.first_wait * 2 ** (failures - 1))
             if failures == PATIENCE.attempts or wait > PATIENCE.longest_wait or cut.offline and not brought:
                 raise _Refused(cut) from None
-            print(f"{file.name}: {urlsplit(url).netloc}: {cut}; trying again")
+            print(f"{file.name}: {_host(url)}: {cut}; trying again")
             time.sleep(wait * _jitter.uniform(1, 1.5))
             continue
         if matches(part, file.digest):
@@ -268,6 +268,10 @@ def _explain(error, part, size):
     return _Cut(f"cut off after {_share(part, size)}")
 
 
+def _host(url):
+    return urlsplit(url).netloc.rpartition("@")[2]  # without a password
+
+
 def _digest(path, digest):
     return pooch.file_hash(str(path), alg=digest.partition(":")[0])
 
@@ -279,7 +283,7 @@ def _size(path):
 def _share(part, size):
     """How far a file, or a number of bytes, has come: "60 %", or bytes where the size is unknown."""
     have = _size(part) if isinstance(part, Path) else part
-    return f"{100 * have // size} %" if size else _bytes(have)
+    return f"{round(100 * have / size)} %" if size else _bytes(have) if have else "0 %"
 
 
 def _bytes(number):

@@ -3,6 +3,7 @@
 Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2010.
 """
 
+import errno
 import re
 import shutil
 import stat
@@ -196,7 +197,7 @@ def _obtain(devkit, mirrors):
                 verdicts.append(f"{archive.name}: {error}")
             else:
                 if not on_drive:
-                    shutil.rmtree(downloads)
+                    shutil.rmtree(downloads, ignore_errors=True)
                 return target
     raise SettingsError("data: expected Pascal VOC 2012 from one of its mirrors, found none that gives it:\n  "
                         + "\n  ".join(verdicts) + f"\nRun this again later: what has come is kept. Or put "
@@ -247,6 +248,10 @@ def _unpack(path, target):
         aside.folder.rename(target.folder)
     except _UNREADABLE as error:
         raise fetch.Unavailable([str(error).removeprefix("data: ").partition("; ")[0].replace("\n", " ")]) from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise fetch.Unavailable(["a damaged zip, which points outside itself"]) from None
     finally:
         shutil.rmtree(aside.root, ignore_errors=True)
     return target

@@ -125,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def gzipped(self, content, nth):
-        self.serve(gzip.compress(content, 1), ranges=False, Content_Encoding="gzip")
+        self.serve(gzip.compress(content, 0), ranges=False, Content_Encoding="gzip")
 
     def error_then_ok(self, content, nth):
         self.fail(500) if nth == 1 else self.serve(content)
@@ -232,7 +232,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"220 ftp.example.org ready\r\n" * 20)
 
     def broken_gzip(self, content, nth):
-        self.serve(_flip(gzip.compress(content, 1)), ranges=False, Content_Encoding="gzip")
+        self.serve(_flip(gzip.compress(content, 0)), ranges=False, Content_Encoding="gzip")
 
 
 GOOD = ("ok", "ignores range", "slow", "redirects", "chunked", "gzipped", "error then ok", "busy then ok",
