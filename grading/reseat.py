@@ -6,7 +6,8 @@ What each of the student's cells is, is found out in this order:
 2. by nbgrader's grade id, 3. by the cell id (also where Colab puts it): both only if the cell does not define
    another exercise's function instead;
 4. by its lines: at least half of them are those of one cell of the release;
-5. for an answer: by the function it defines, with `def` or `class`, else with `=` or `import`.
+5. for an answer: by the function it defines, with `def` or `class` (and no other exercise's, if there is a choice),
+   else with `=` or `import`.
 
 Of several cells that answer an exercise, the best found one that is filled in counts, and the last one if several
 are equally well found. The release's own cells stand around the answers; what else the student wrote stays, in
@@ -26,10 +27,11 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
 from grading import reading, scan, source
-from grading.seats import BOUND, CELL_ID, DEFINED, GRADE_ID, LINES, Cell, Release, recognise
+from grading.seats import ALONE, AMONG, BOUND, CELL_ID, GRADE_ID, LINES, Cell, Release, recognise
 
 ROOT = Path(__file__).resolve().parent.parent
-_BY = {CELL_ID: "by cell id", LINES: "by their lines", DEFINED: "by their def line", BOUND: "by name"}
+_BY = {CELL_ID: "by cell id", LINES: "by their lines", ALONE: "by their def line",
+       AMONG: "by their def line, among others", BOUND: "by name"}
 _NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 
 
@@ -123,7 +125,7 @@ def _choose(cells, plan, found):
     for seat, exercise in plan.solutions.items():
         winners[seat] = {}
         for name in plan.functions[seat]:
-            ranks = {cell: cell.rank(name, seat) for cell in cells if cell.fills(name)}
+            ranks = {cell: cell.rank(name, seat, plan.exercise_of) for cell in cells if cell.fills(name)}
             best = [cell for cell in ranks if ranks[cell] == min(ranks.values())]
             if best:
                 winners[seat][name] = best[-1]
@@ -151,7 +153,7 @@ def _share_out(cells, winners, plan, found):
         won = [seat for seat, chosen in winners.items() if cell in chosen.values()]
         pieces, rest, own = _cut(cell, won, winners, plan)
         for seat, text in pieces.items():
-            answers[seat].append(text)
+            answers[seat] += [text] if text.strip() else []
         if cell.kind != "code" and won:
             found.repairs.append(f"Cell {cell.number} is an answer that had become {cell.kind}; it was read as code.")
         if len(own | set(won)) > 1:

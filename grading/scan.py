@@ -169,7 +169,7 @@ def _watched(path):
 def _path(node, known):
     """Where an expression leads, as a dotted name: imports, `getattr`, `vars` and `__dict__` seen through; or None."""
     steps = []
-    while True:
+    while len(steps) < 20:
         if isinstance(node, ast.Attribute):
             steps += [] if node.attr == "__dict__" else [node.attr]
             node = node.value

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from grading import source
 
-GRADE_ID, CELL_ID, LINES, DEFINED, BOUND, NOTHING = range(6)  # how a cell was found, best first
+GRADE_ID, CELL_ID, LINES, ALONE, AMONG, BOUND, NOTHING = range(7)  # how a cell was found, best first
 
 
 @dataclass(eq=False)
@@ -28,10 +28,13 @@ class Cell:
         nodes = [node for bound, node in self.defines if bound == name]
         return bool(nodes) and not source.is_blank(nodes[-1])
 
-    def rank(self, name, seat):
+    def rank(self, name, seat, exercise_of):
         """How good the evidence is that this is the answer of a seat; less is better."""
-        node = [node for bound, node in self.defines if bound == name][-1]
-        return self.how if self.seat == seat else BOUND if isinstance(node, (ast.Name, ast.alias)) else DEFINED
+        if self.seat == seat and self.how != NOTHING:
+            return self.how
+        if isinstance([node for bound, node in self.defines if bound == name][-1], (ast.Name, ast.alias)):
+            return BOUND
+        return ALONE if {exercise_of[name] for name, _ in self.defines if name in exercise_of} == {seat} else AMONG
 
 
 class Release:

@@ -1,11 +1,14 @@
 """A student's cell as Python: tolerant of magics, of Google Colab and of syntax errors. Nothing is run."""
 
 import ast
+import functools
 import re
 import warnings
+from collections import deque
 from dataclasses import dataclass
 
-LONGEST = 200_000  # characters; a longer cell is not looked into
+LONGEST = 50_000  # characters; a longer cell is not looked into
+MOST_CHUNKS = 500  # of a cell with a syntax error
 
 _MAGIC = re.compile(r"^(\s*)(?:!|\?|%{1,2}\w|\w[\w.]*\?+\s*$)")
 _ASSIGNED_MAGIC = re.compile(r"^(\s*[\w., ]+=\s*)[!%].*$")
@@ -30,9 +33,11 @@ class Block:
 
     @property
     def imports(self):
-        return bool(self.node) and all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in self.node.body)
+        """Whether it does nothing but import, if anything."""
+        return bool(self.node) and all(isinstance(node, (ast.Import, ast.ImportFrom, ast.Pass)) for node in self.node.body)
 
 
+@functools.lru_cache(maxsize=256)
 def tree(source):
     """The syntax tree of a cell, magics passed over; None for what is no Python."""
     if len(source) > LONGEST:
@@ -59,9 +64,9 @@ def _without_magics(source):
 
 def bindings(node):
     """The names that a tree binds at its top level: (name, node), functions and classes as their definition."""
-    found, queue = [], [node] if node else []
+    found, queue = [], deque([node] if node else [])
     while queue:
-        node = queue.pop(0)
+        node = queue.popleft()
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found.append((node.name, node))
         elif isinstance(node, ast.alias):
@@ -74,9 +79,12 @@ def bindings(node):
 
 
 def defined(source):
-    """`bindings` of a cell; where it does not parse, (name, None) for each `def` line."""
+    """`bindings` of a cell; of what does not parse in it, (name, None) for each `def` line."""
     node = tree(source)
-    return bindings(node) if node else [(name, None) for name in _DEF.findall(source[:LONGEST])]
+    if node:
+        return bindings(node)
+    return [pair for block in blocks(source)
+            for pair in (bindings(block.node) or [(name, None) for name in _DEF.findall(block.text) if not block.node])]
 
 
 def is_blank(node):
@@ -93,7 +101,10 @@ def is_blank(node):
 
 
 def same(node):
-    """What two trees have in common that differ in layout, comments and docstrings alone; None if too deep."""
+    """What two trees have in common that differ in layout, comments and docstrings alone; None if too deep.
+
+    Docstrings are taken out of `node` itself.
+    """
     for inner in ast.walk(node):
         if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and ast.get_docstring(inner, False):
             inner.body = inner.body[1:] or [ast.Pass()]
@@ -103,9 +114,10 @@ def same(node):
         return None
 
 
+@functools.lru_cache(maxsize=4096)
 def fingerprint(source):
     """Equal for cells that do the same, word for word."""
-    node = tree(source)
+    node = tree.__wrapped__(source)  # `same` changes it
     return (node and node.body and same(node)) or " ".join(source.split())
 
 
@@ -136,6 +148,8 @@ def _broken_blocks(source):
         else:
             chunks.append([line])
     chunks, result = ["\n".join(chunk) for chunk in chunks], []
+    if len(chunks) > MOST_CHUNKS:
+        return [Block(source, None)]
     while chunks:
         length = next((n for n in range(1, min(len(chunks), 8) + 1) if tree("\n".join(chunks[:n]))), 0)
         text = "\n".join(chunks[:length or 1])
@@ -171,7 +185,12 @@ def _tame_lines(source):
     if _parsed(source):
         return source, []  # a percent sign or so within a string
     lines, removed, going_on = source.split("\n"), [], False
+    node = tree(source)
+    texts = {line for inner in (ast.walk(node) if node else ()) if isinstance(inner, (ast.Constant, ast.JoinedStr))
+             for line in range(inner.lineno, inner.end_lineno)}
     for i, line in enumerate(lines):
+        if i in texts:
+            continue
         cell_magic = _CELL_MAGIC.match(line)
         if going_on or cell_magic or _USELESS.match(line):
             indent = line[:len(line) - len(line.lstrip())]
