@@ -7,6 +7,7 @@ checked pictures, text as sanitised markdown, and the page's Content-Security-Po
 
 import base64
 import binascii
+import copy
 import functools
 import io
 import re
@@ -31,7 +32,8 @@ from grading.page import clean, render
 from grading.results import explain
 from helpers.settings import ROOT
 
-TEXT, PICTURE, PICTURES = 10_000, 1_000_000, 4_000_000  # characters of a text, bytes of a picture, of all in a notebook
+TEXT = 10_000  # characters of a text
+PICTURE, PICTURES = 1_000_000, 4_000_000  # characters of a picture, of all in a notebook
 OUTPUTS, SIDE = 30, 4000  # outputs of a cell, pixels of a picture's side
 _HIDDEN = re.compile(r"^ *### BEGIN HIDDEN TESTS.*?(?:^ *### END HIDDEN TESTS[^\n]*\n?|\Z)", re.MULTILINE | re.DOTALL)
 _TAGS = ("a abbr b blockquote br code dd del details dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li ol p pre s strong sub "
@@ -41,7 +43,7 @@ _TAGS = ("a abbr b blockquote br code dd del details dl dt em h1 h2 h3 h4 h5 h6 
 def configure(c):
     """Make `nbgrader generate_feedback` write these pages, and formgrader show nothing that could act."""
     c.GenerateFeedback.exporter_class = FeedbackExporter
-    c.GenerateFeedback.preprocessors = [Passive, GetGrades]
+    c.GenerateFeedback.preprocessors = [GetGrades]
     c.GenerateFeedback.post_convert_hook = only_pages
     # formgrader has a template of its own: these are its doors
     c.NbConvertBase.display_data_priority = ["image/png", "image/jpeg", "text/plain"]
@@ -165,6 +167,7 @@ class FeedbackExporter(Exporter):
     output_mimetype = "text/html"
 
     def from_notebook_node(self, nb, resources=None, **kw):
+        nb, _ = Passive().preprocess(copy.deepcopy(nb), {})  # whatever preprocessors are configured
         nb, resources = super().from_notebook_node(nb, resources, **kw)
         parts, course = _parts(nb), nb.metadata.get("course", {})
         grades = resources["nbgrader"]
@@ -215,7 +218,7 @@ def _output(output, graded):
                 "text": Markup(ansi2html(output.text))}
     for mime in ("image/png", "image/jpeg"):
         if mime in output.data:
-            return {"label": "shown", "image": f"data:{mime};base64,{output.data[mime]}", "text": ""}
+            return {"label": "shown", "image": Markup(f"data:{mime};base64,{output.data[mime]}"), "text": ""}
     return {"label": "shown", "image": None, "text": Markup(ansi2html(output.data["text/plain"]))}
 
 

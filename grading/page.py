@@ -48,9 +48,14 @@ def render(template, script="", **context):
 @functools.cache
 def _environment():
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
-                              trim_blocks=True, lstrip_blocks=True)
+                              trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
     environment.filters.update(clean=clean, code=code, points=points)
     return environment
+
+
+def _finalize(value):
+    """Every text that a template shows is clean, also where its author forgot to ask for it."""
+    return clean(value, 20_000) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @functools.cache

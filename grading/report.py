@@ -7,7 +7,6 @@
 
 import statistics
 from collections import Counter, defaultdict
-from pathlib import Path
 
 from grading import anonymous, similar
 from grading.page import clean, render
@@ -25,12 +24,13 @@ for (const head of document.querySelectorAll("table.sortable th")) {
   button.append(...head.childNodes);
   head.append(button);
   button.addEventListener("click", () => {
-    const up = head.getAttribute("aria-sort") === (head.className ? "descending" : "ascending") ? !!head.className : !head.className;
+    const sorted = head.getAttribute("aria-sort"), number = head.className === "number";
+    const up = sorted ? sorted === "descending" : !number;
     for (const other of head.parentNode.children) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", up ? "ascending" : "descending");
     const body = head.closest("table").tBodies[0], column = head.cellIndex;
     const key = row => row.cells[column].dataset.value ?? row.cells[column].textContent.trim().toLowerCase();
-    const order = (a, b) => head.className ? key(a) - key(b) : key(a).localeCompare(key(b));
+    const order = (a, b) => number ? key(a) - key(b) : key(a).localeCompare(key(b));
     body.append(...[...body.rows].sort((a, b) => up ? order(a, b) : order(b, a)));
   });
 }
@@ -41,8 +41,6 @@ def write(results, intake, path, title="Class report"):
     """Write the report of `results` to `path`. `intake` is {"problems": [{"file", "student", "text"}, ...]}."""
     page = render("report.html.j2", script=SCRIPT, title=clean(title, 120), outcomes=OUTCOMES,
                   intake=intake.get("problems", []), **summary(results))
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as half_done:
         half_done.write_text(page, encoding="utf-8", newline="\n")
 
@@ -62,7 +60,7 @@ def summary(results):
                           [(name, histogram([result["score"] for result in results if result["assignment"] == name],
                                             best[name])) for name in names],
             "exercises": _exercises(results), "misconceptions": _misconceptions(results), "flags": _flags(results),
-            "groups": _groups(results, students), "repairs": _repairs(results)}
+            "groups": similar.groups(results), "repairs": _repairs(results), "labels": _labels(students)}
 
 
 def histogram(scores, most):
@@ -128,12 +126,13 @@ def _misconceptions(results):
     for (notebook, name, id), all_of_them in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
         row = {"id": id, "title": id.replace("_", " "), "exercise": name, "notebook": notebook,
                "count": len(all_of_them), "share": len(all_of_them) / handed_in[notebook, name], "says": "",
-               "example": None}
+               "sources": [], "example": None}
         if len(rows) < EXAMPLES:
             said = Counter((exercise["reason"] or "").rpartition("\nSee exercise")[0] or exercise["reason"] or ""
                            for exercise in all_of_them)
             row["says"] = people.hidden(min(said, key=lambda text: (-said[text], len(text), text)))
-            row["example"] = people.example([exercise["source"] or "" for exercise in all_of_them])
+            row["sources"] = [exercise["source"] for exercise in all_of_them if exercise["source"]]
+            row["example"] = people.example(row["sources"])
         rows.append(row)
     return rows
 
@@ -145,12 +144,15 @@ def _flags(results):
         for flag in result["flags"]:
             found[flag["kind"]].append((result, flag))
     order = [*KINDS, *sorted(set(found) - set(KINDS))]
-    return [(KINDS.get(kind, clean(kind, 60).replace("_", " ").capitalize()), found[kind]) for kind in order if kind in found]
+    return [(KINDS.get(kind, clean(kind, 60).replace("_", " ").capitalize()), found[kind])
+            for kind in order if kind in found]
 
 
-def _groups(results, students):
-    names = {student["id"]: student["name"] for student in students}
-    return [group | {"names": [names[student] for student in group["students"]]} for group in similar.groups(results)]
+def _labels(students):
+    """How each student is called: by name, and by id too where two have the same."""
+    names = {student["id"]: clean(student["name"], 50) for student in students}
+    times = Counter(names.values())
+    return {id: name if times[name] == 1 else f"{name[:30]} ({id})" for id, name in names.items()}
 
 
 def _repairs(results):

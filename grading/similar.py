@@ -18,6 +18,7 @@ from collections import Counter, defaultdict
 import nbformat
 import numpy as np
 
+from grading.source import tree
 from helpers.settings import ROOT
 
 MARGIN = 7  # bits beyond the number of pairs: one false alarm in a hundred classes, if students write alone
@@ -53,15 +54,17 @@ def steps(source):
 
     Empty for what is no Python, and for an answer that says nothing (a stub, the course's own solution).
     """
+    parsed = tree(source) if len(source) <= LONGEST else None
+    if parsed is None:
+        return ""
     try:
-        tree = ast.parse(source[:LONGEST])
-        tree = _Plain(_bound(tree)).visit(tree)
-        text = ast.dump(tree)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        text = ast.dump(_Plain(_bound(parsed)).visit(parsed))
+    except RecursionError:
         return ""
     return "" if "NotImplementedError" in text or len(text) < 120 else text
 
 
+@functools.lru_cache(maxsize=100_000)
 def traces(source):
     """What two people hardly invent alike: a dictionary from (kind, text) to bits."""
     found = {}
@@ -127,15 +130,15 @@ class _Plain(ast.NodeTransformer):
     visit_ImportFrom = visit_Import
 
 
-def _bound(tree):
+def _bound(parsed):
     """The names that an answer chose itself: what it assigns, its parameters, its inner functions."""
     chosen = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(parsed):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             chosen.add(node.id)
         elif isinstance(node, ast.arg):
             chosen.add(node.arg)
-        elif isinstance(node, ast.FunctionDef) and node not in tree.body:
+        elif isinstance(node, ast.FunctionDef) and node not in parsed.body:
             chosen.add(node.name)
     return chosen
 

@@ -1,10 +1,12 @@
 """A class of students made of the bank of answers: results as the grader writes them, without any grading.
 
     results, intake = classroom.results(30, seed=1)
+    results = classroom.copied(results, "ada-lovelace-3", "ken-patel-7")
 """
 
 import ast
 import contextlib
+import copy
 import functools
 import inspect
 import io
@@ -32,7 +34,8 @@ FLAGS = (("tampering", "The cell that checks the answer was changed; the origina
 PROBLEMS = ("the kernel was ended after 300 s", "the kernel used more than 1.5 GB of memory and was ended",
             "the kernel ended by itself (os._exit)")
 ODD_NAMES = ("<script>window.hacked = 1</script>", "\u202etxt.exe\u202c Reverse", "🦄🎓 Unicorn", "x" * 500,
-             "Robert'); DROP TABLE students;--", "<img src=x onerror=window.hacked=1>", "\ud800 half\x00a\x1bcharacter")
+             "Robert'); DROP TABLE students;--", "<img src=x onerror=window.hacked=1>",
+             "\ud800 half\x00a\x1bcharacter")
 
 
 @functools.cache
@@ -55,7 +58,7 @@ def sources(exercise):
     if not answers:
         return []
     text = inspect.getsource(inspect.getmodule(answers[0].function))
-    nodes = [node for node in ast.parse(text).body if any(_is_mark(mark) for mark in getattr(node, "decorator_list", []))]
+    nodes = [node for node in ast.parse(text).body if any(map(_is_mark, getattr(node, "decorator_list", [])))]
     assert len(nodes) == len(answers), exercise
     return [(answer, _source(text, node)) for answer, node in zip(answers, nodes)]
 
@@ -84,9 +87,42 @@ def results(count, seed=0, odd_names=False):
         for notebook in notebooks.NAMES:
             if chance.random() < 0.97:
                 everybody.append(_result(chance, student, name, notebook, skill))
-    problems = [{"file": "notes.docx", "student": None, "text": "This is no notebook. Expected a file that ends in .ipynb."},
-                {"file": "ada/01_setup (1).ipynb", "student": "ada", "text": "Two files for one notebook; the newer one counts."}]
+    problems = [{"file": "notes.docx", "student": None, "text": "no notebook; expected a file that ends in .ipynb"},
+                {"file": "ada/01_setup (1).ipynb", "student": "ada",
+                 "text": "two files for one notebook; the newer one counts"}]
     return everybody, {"problems": problems if count > 1 else []}
+
+
+def copied(results, source, copier, share=lambda number: True):
+    """The results once `copier` has handed in answers of `source` under other names: those that `share` picks."""
+    own = {(result["assignment"], exercise["name"]): exercise
+           for result in results if result["student"] == copier for exercise in result["exercises"]}
+    copies = copy.deepcopy([result for result in results if result["student"] == source])
+    number = 0
+    for result in copies:
+        result["student"] = result["name"] = copier
+        for place, exercise in enumerate(result["exercises"]):
+            if exercise["source"]:
+                number += 1
+                if share(number):
+                    exercise["source"] = renamed(exercise["source"], f"{copier[:3]}s")
+                else:
+                    result["exercises"][place] = own.get((result["assignment"], exercise["name"]), exercise)
+    return [result for result in results if result["student"] != copier] + copies
+
+
+def renamed(source, mark="my"):
+    """The same answer in the hands of somebody who changes every name and the layout, and adds a print."""
+    tree = ast.parse(source)
+    chosen = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    chosen |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    new = {name: f"{mark}_{name[::-1]}" for name in sorted(chosen)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = new.get(node.id, node.id)
+        elif isinstance(node, ast.arg):
+            node.arg = new.get(node.arg, node.arg)
+    return ast.unparse(tree) + "\nprint('it works')\n"
 
 
 def _result(chance, student, name, notebook, skill):
@@ -115,8 +151,8 @@ def _exercise(chance, exercise, points, skill, problem):
     if not known:  # the exercise of the trained model: there is nothing to write
         right = {"points": float(points), "outcome": "right", "reason": None}
         return result | (right if kind == "right" else
-                         {"outcome": "wrong", "misconception": "below_goal", "reason": "The model reaches 0.31 mean IoU; "
-                          "expected 0.40 or more."})
+                         {"outcome": "wrong", "misconception": "below_goal",
+                          "reason": "The model reaches 0.31 mean IoU; expected 0.40 or more."})
     answer, source = known[min(int(chance.expovariate(6 / len(known))), len(known) - 1)]
     if kind == "right":
         return result | {"points": float(points), "outcome": "right", "reason": None, "source": source}
@@ -130,28 +166,12 @@ def _is_mark(decorator):
 
 
 def _source(text, node):
-    """The code of a decorated function; of a class, its functions."""
-    lines = text.splitlines()
-    first = (node.body[0] if isinstance(node, ast.ClassDef) else node)
-    decorators = [mark for mark in getattr(first, "decorator_list", []) if not _is_mark(mark)]
-    start = min([first.lineno, *(mark.lineno for mark in decorators)])
-    if isinstance(node, ast.ClassDef) and node.name not in ("Pair", "Usual", "_"):
-        start = node.lineno
+    """The code of a decorated function, or of the functions of a pair of them."""
+    start = node.lineno
+    if isinstance(node, ast.ClassDef) and node.name in ("Pair", "Usual"):
+        first = node.body[0]
+        start = min([first.lineno, *(mark.lineno for mark in getattr(first, "decorator_list", []))])
     # no two students write the same comment, so the bank's go
-    block = [line.split("  # ")[0] for line in lines[start - 1:node.end_lineno]
+    block = [line.split("  # ")[0] for line in text.splitlines()[start - 1:node.end_lineno]
              if line.strip() != "@staticmethod" and not line.strip().startswith("#")]
     return textwrap.dedent("\n".join(block)) + "\n"
-
-
-def renamed(source):
-    """The same answer in the hands of somebody who changes every name and the layout, and adds a print."""
-    tree = ast.parse(source)
-    chosen = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    chosen |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    new = {name: f"my_{name[::-1]}" for name in sorted(chosen)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            node.id = new.get(node.id, node.id)
-        elif isinstance(node, ast.arg):
-            node.arg = new.get(node.arg, node.arg)
-    return ast.unparse(tree) + "\nprint('it works')\n"

@@ -1,4 +1,4 @@
-"""Feedback: students read points, reasons and their own code; nothing in a notebook can act or be seen that should not."""
+"""Feedback: students read points, reasons and their own code; nothing in a notebook can act there."""
 
 import base64
 import io
@@ -19,25 +19,13 @@ from traitlets.config import Config
 
 from grading import feedback
 from helpers.settings import ROOT
+from tests.hostile import HOSTILE, RUN, chromium, visit  # noqa: F401 (chromium is a fixture)
 from tools import notebooks
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning", "ignore:No lexer found")
 # nbgrader starts `alembic` by its bare name
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 NAME = "01_setup"
-RUN = "window.hacked = 1"
-HOSTILE = [f"<script>{RUN}</script>", f"<img src=x onerror='{RUN}'>", f"</pre><script>{RUN}</script>",
-           f"<svg onload='{RUN}'></svg>", f"<iframe srcdoc='<script>parent.{RUN}</script>'></iframe>",
-           f"<iframe src='data:text/html,<script>parent.{RUN}</script>'></iframe>", f"</title><script>{RUN}</script>",
-           f"--><script>{RUN}</script>", f"</style><script>{RUN}</script>", f"</textarea><script>{RUN}</script>",
-           f"<body onload='{RUN}'>", f"<input autofocus onfocus='{RUN}'>", f"<details open ontoggle='{RUN}'>x</details>",
-           f"<meta http-equiv=refresh content='0;url=javascript:{RUN}'>", "<link rel=stylesheet href=http://evil.test/a.css>",
-           "<img src=http://evil.test/a.png>", "<base href=http://evil.test/>",
-           "<style>body{background:url(http://evil.test/b.png)}</style>", f"<math><mtext><script>{RUN}</script></math>",
-           f"<a href='javascript:{RUN}' autofocus>click</a>", "<object data=http://evil.test/o></object>",
-           f"`</code><script>{RUN}</script>`", f"\x1b[31m<script>{RUN}</script>\x1b[0m", f"$</script><script>{RUN}</script>$",
-           f"```html\"><script>{RUN}</script>\nx\n```", f"[a](javascript:{RUN})", f"![a\" onerror=\"{RUN}](x)",
-           f"<!-- <img title=\"--><script>{RUN}</script>\">", "{{ 7 * 191 }}", "\ud800", "\u202egnp.erutcip"]
 
 
 def kind(cell):
@@ -82,7 +70,8 @@ def hostile():
             cell.source = everything
     notebook.cells += [new_markdown_cell(everything), *map(new_markdown_cell, HOSTILE), new_code_cell(everything),
                        new_raw_cell(everything, metadata={"raw_mimetype": "text/html"}),
-                       new_markdown_cell("![a](attachment:a.svg)", attachments={"a.svg": {"image/svg+xml": everything}})]
+                       new_markdown_cell("![a](attachment:a.svg)",
+                                         attachments={"a.svg": {"image/svg+xml": everything}})]
     notebook.metadata |= {"title": everything, "widgets": {"application/vnd.jupyter.widget-state+json": {
         "state": {}, "x": everything}}, "course": {"repairs": [everything], "flags": [], "problem": everything},
         "language_info": {"name": everything, "pygments_lexer": everything}}
@@ -96,7 +85,8 @@ def write_course(folder, submissions, scores=None):
         book.add_notebook(NAME, NAME)
         for cell in solution().cells:
             if kind(cell).get("grade"):
-                book.add_grade_cell(kind(cell)["grade_id"], NAME, NAME, max_score=kind(cell)["points"], cell_type="code")
+                book.add_grade_cell(kind(cell)["grade_id"], NAME, NAME, max_score=kind(cell)["points"],
+                                    cell_type="code")
             if kind(cell).get("solution"):
                 book.add_solution_cell(kind(cell)["grade_id"], NAME, NAME)
         for student, notebook in submissions.items():
@@ -121,34 +111,6 @@ def hostile_page(tmp_path_factory):
     write_course(folder, {"mallory": hostile()})
     assert feedback.write(folder) == []
     return page_of(folder, "mallory")
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not found:
-        pytest.skip("no chromium or chrome on PATH")
-    with driver.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
-def visit(chromium, path):
-    """What a page did once opened, everything unfolded and every link clicked: (did a script run, what was asked for)."""
-    page = chromium.new_page()
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.route(lambda url: not url.startswith("file:"), lambda route: route.abort())  # what it asks for does not exist
-    page.goto(path.as_uri(), wait_until="domcontentloaded")
-    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
-    page.evaluate("document.querySelectorAll('a[href^=javascript]').forEach(link => link.click())")
-    page.wait_for_timeout(500)
-    ran = page.evaluate("window.hacked !== undefined")
-    frames = len(page.frames)
-    page.close()
-    return ran or frames > 1, [url for url in asked if url != path.as_uri() and not url.startswith("data:image/")]
 
 
 def test_nothing_in_a_hostile_notebook_runs_or_leaves_the_page(hostile_page, chromium):
@@ -180,8 +142,8 @@ def test_formgrader_shows_a_hostile_notebook_without_running_it(chromium, tmp_pa
     for cell in notebook.cells:
         if kind(cell).get("grade"):
             cell.metadata.nbgrader |= {"score": 0, "points": 1}
-    resources = {"assignment_id": NAME, "notebook_id": NAME, "submission_id": "1", "index": 0, "total": 1, "base_url": "",
-                 "student": "mallory", "last_name": "M", "first_name": "M", "notebook_path": "x"}
+    resources = {"assignment_id": NAME, "notebook_id": NAME, "submission_id": "1", "index": 0, "total": 1,
+                 "base_url": "", "student": "mallory", "last_name": "M", "first_name": "M", "notebook_path": "x"}
     html, _ = HTMLExporter(config=config).from_notebook_node(notebook, resources=resources)
     (tmp_path / "formgrade.html").write_text(html, encoding="utf-8", errors="replace")
     ran, asked = visit(chromium, tmp_path / "formgrade.html")
@@ -213,7 +175,8 @@ def test_points_reasons_and_comments_are_the_gradebooks(tmp_path):
     for cell in notebook.cells:
         if kind(cell).get("grade_id") == "test_load_target":
             cell.outputs = [forged, said]
-    write_course(tmp_path, {"ada": notebook}, {"test_choose_device": 4, "test_load_target": 0, "test_count_pixels": 7.5})
+    write_course(tmp_path, {"ada": notebook},
+                 {"test_choose_device": 4, "test_load_target": 0, "test_count_pixels": 7.5})
     with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}", "segmentation-course") as book:
         book.find_comment("load_target", NAME, NAME, "ada").manual_comment = "Look *again* <script>x</script>"
         book.db.commit()
@@ -245,6 +208,21 @@ def test_only_real_and_small_pictures_are_kept(data, kept):
         {"cell_type": "code", "source": "1", "metadata": {}, "outputs": [output]}]})
     notebook, _ = feedback.Passive().preprocess(notebook, {})
     assert bool(notebook.cells[0].outputs) == kept
+
+
+def test_a_picture_and_a_long_output_reach_the_page_whole(tmp_path):
+    notebook = solution()
+    content = io.BytesIO()
+    Image.effect_noise((300, 300), 90).save(content, "PNG")
+    data = base64.b64encode(content.getvalue()).decode()
+    cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    cell.outputs = [new_output("display_data", data={"image/png": data, "text/plain": "<Figure>"}),
+                    new_output("stream", name="stdout", text="\n".join(f"\x1b[31mline {n}\x1b[0m" for n in range(400)))]
+    write_course(tmp_path, {"ada": notebook})
+    feedback.write(tmp_path)
+    html = page_of(tmp_path, "ada").read_text(encoding="utf-8")
+    assert len(data) > 50_000 and f'src="data:image/png;base64,{data}"' in html
+    assert '<span class="ansi-red-fg">line 399</span>' in html
 
 
 def test_markdown_keeps_its_form_and_loses_what_could_act():
