@@ -30,12 +30,11 @@ _PRIVATE, _RECURSIVE, _BIND, _REMOUNT = 1 << 18, 1 << 14, 1 << 12, 1 << 5
 _READ_ONLY, _NO_SUID, _NO_DEVICES = 1, 2, 4
 # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 _NAMESPACES = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
-_FD = 3  # where the parent finds its listening socket
 LARGEST = 1 << 20
 
 
 class Nest:
-    """The parent of a grader's kernels, seen from outside; a context manager. Raises JailError if it does not start."""
+    """The parent of a grader's kernels, from outside: a context manager; raises JailError if it does not start."""
 
     def __init__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="cj-")
@@ -51,7 +50,7 @@ class Nest:
                 self.process = jail.start(
                     [sys.executable, "-c", f"from grading import warm; warm.hatch({listener.fileno()}, {write})"],
                     [(jail.ROOT / "grading" / f"{name}.py", f"{jail.COURSE}/grading/{name}.py")
-                     for name in ("__init__", "jail", "seccomp", "warm")],
+                     for name in ("__init__", "jail", "seccomp", "walls", "warm")],
                     pass_fds=(listener.fileno(), write), nested=True, stdout=subprocess.DEVNULL)[0]
                 os.close(write)
                 if ready.read() != "ready":
