@@ -115,17 +115,10 @@ def ingest(download, course, release=ROOT / "notebooks", named_regexp=""):
             found += _look_into(file, layout, catalogue, Path(waiting, str(number)), problems)
         models = [(file, layout.owner(file)) for file in wanted if not _NOTEBOOK.fullmatch(file.name)]
         people = _people(found, [owner for _, owner in models], problems)
-        ids = layouts.student_ids(people.values())
+        problems += _empty_handed(files, layout, {student for student, _ in people}, problems)
+        ids = layouts.student_ids([*people.values(), *(problem.student for problem in problems if problem.student)])
         submissions = _settle(found, models, people, ids, course, problems)
-    empty_handed = defaultdict(list)
-    for file in files:
-        empty_handed[layout.owner(file).student].append(file.name)
-    for student in sorted(empty_handed.keys() - {key[0] for key in people}):
-        if not any(problem.student == student for problem in problems):
-            names = ", ".join(sorted(empty_handed[student])[:5])
-            problems.append(Problem(student, student, f"no notebook of this course among the files: {names}"))
-    problems = [Problem(problem.file, ids.get(problem.student, problem.student), problem.text) for problem in problems]
-    return Intake(submissions, problems)
+    return Intake(submissions, [Problem(problem.file, ids.get(problem.student), problem.text) for problem in problems])
 
 
 class Catalogue:
@@ -146,12 +139,11 @@ class Catalogue:
         self.feature_of = {feature: name for name in self.names for feature in features[name] if count[feature] == 1}
 
     def recognise(self, notebook, hint):
-        """The name of the release's notebook that this is, or None; `hint` is what the file's name says, or None."""
+        """Which of the release's notebooks this is, or None, and whether its content says so; `hint` is from its name."""
         score = Counter(self.feature_of[feature] for feature in set(_features(notebook)) if feature in self.feature_of)
         (best, most), = score.most_common(1) or [(None, 0)]
-        if hint and score[hint] == most:
-            return hint
-        return best if most > 1 else hint
+        name = hint if hint and score[hint] == most or most < 2 else best
+        return name, score[name] > 0
 
     def filled(self, notebook, name):
         """How many of the functions of a notebook's exercises are filled in."""
@@ -195,9 +187,11 @@ def _look_into(file, layout, catalogue, waiting, problems):
             continue
         try:
             notebook, notes = reading.read(data, name)
-            assignment = catalogue.recognise(notebook, None if hint is None else catalogue.names[hint])
+            assignment, sure = catalogue.recognise(notebook, None if hint is None else catalogue.names[hint])
             if assignment is None:
                 raise reading.NotANotebook("a notebook, but none of this course")
+            if not sure:
+                notes.append("known only by its name; nothing in it is of this course")
             place = waiting.with_name(f"{waiting.name}-{number}")
             nbformat.write(notebook, place)
         except (reading.NotANotebook, OSError) as error:
@@ -227,6 +221,17 @@ def _people(found, owners, problems):
     return people
 
 
+def _empty_handed(files, layout, known, problems):
+    """A problem for each student of whom there is nothing else to say."""
+    known, others = known | {problem.student for problem in problems}, defaultdict(list)
+    for file in files:
+        owner = layout.owner(file)
+        if (file.parts or owner.number) and owner.student not in known:
+            others[owner.student].append(file.name)
+    return [Problem(student, student, f"no notebook of this course among the files: {', '.join(sorted(names)[:5])}")
+            for student, names in sorted(others.items())]
+
+
 def _settle(found, models, people, ids, course, problems):
     """Choose the notebook and the model file of each student and write them where nbgrader looks for them."""
     groups, submissions = defaultdict(list), []
@@ -237,27 +242,25 @@ def _settle(found, models, people, ids, course, problems):
         name = people[owner.student, owner.number]
         reason = _model_problem(file)
         if reason:
-            problems.append(Problem(str(file), owner.student, f"the model file was left out: {reason}"))
+            problems.append(Problem(str(file), name, f"the model file was left out: {reason}"))
         else:
             model_of[name].append((owner.time, owner.copy, file.time, file))
     for (name, assignment), items in sorted(groups.items(), key=lambda pair: pair[0]):
-        chosen = _newest(items, problems)
+        chosen = _newest(items, name, problems)
         options = sorted(model_of.pop(name, []), key=lambda option: option[:3]) if assignment == WITH_MODEL else []
         if len(options) > 1:
-            problems.append(Problem(str(options[-1][3]), chosen.owner.student,
-                                    f"{len(options)} model files; the newest was taken"))
+            problems.append(Problem(str(options[-1][3]), name, f"{len(options)} model files; the newest was taken"))
         try:
             submissions.append(_write(chosen, options[-1][3] if options else None, ids[name], name, course))
         except (OSError, archives.BadArchive) as error:
-            problems.append(Problem(str(chosen.file), chosen.owner.student,
-                                    f"{assignment} could not be written: {getattr(error, 'strerror', None) or error}"))
+            problems.append(Problem(str(chosen.file), name, f"{assignment} could not be written: {getattr(error, 'strerror', None) or error}"))
     for name, options in sorted(model_of.items()):
-        problems.append(Problem(str(options[-1][3]), ids[name], f"a model file, but no {WITH_MODEL} to go with it"))
+        problems.append(Problem(str(options[-1][3]), name, f"a model file, but no {WITH_MODEL} to go with it"))
     return submissions
 
 
-def _newest(items, problems):
-    """One of several files for one notebook: filled in at all, then newest by LMS, number of the copy, clock, else fullest."""
+def _newest(items, name, problems):
+    """One of several files for one notebook: filled in at all, newest by LMS, by number of the copy, by clock; fullest."""
     best = max(item.order for item in items)
     equals = [item for item in items if item.order == best]
     spread = max(item.file.time for item in equals) - min(item.file.time for item in equals)
@@ -266,8 +269,7 @@ def _newest(items, problems):
     if len(items) > 1:
         why = "the newest one" if len(equals) == 1 or by_clock else "the fullest one"
         others = ", ".join(sorted(str(item.file) for item in items if item is not chosen))
-        problems.append(Problem(str(chosen.file), chosen.owner.student,
-                                f"{len(items)} files for {chosen.assignment}; this is {why}, left out: {others}"))
+        problems.append(Problem(str(chosen.file), name, f"{len(items)} files for {chosen.assignment}; this is {why}, left out: {others}"))
     return chosen
 
 

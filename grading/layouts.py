@@ -83,7 +83,8 @@ class Layout:
             return False
         owners = defaultdict(set)
         for steps, file in inner:
-            owners[self.assignment(file.name)].add(steps[depth] if len(steps) > depth else self._rest(file.name))
+            assignment, below = self.assignment(file.name), len(steps) > depth
+            owners[assignment].add(steps[depth] if below else "" if assignment is None else self._rest(file.name))
         return all("" not in names for names in owners.values()) and max(map(len, owners.values())) > 1
 
     def _rest(self, name):

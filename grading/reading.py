@@ -153,7 +153,7 @@ def _salvaged(text):
     try:
         while place < len(text):
             cell, place = json.JSONDecoder().raw_decode(text, place)
-            cells.append(cell)
+            cells += [cell] if isinstance(cell, dict) else []
             place = re.compile(r"[\s,]*").match(text, place).end()
     except (ValueError, RecursionError):
         pass
