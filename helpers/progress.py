@@ -49,7 +49,7 @@ class Progress:
         self.batches = _Batches(loader, self)
         sampler = getattr(loader, "sampler", None)
         self._sampler = sampler if isinstance(sampler, Order) else None
-        self.history, self.steps, self.saved = [], 0, "nothing is"
+        self.history, self.steps, self.saved = [], 0, "nothing"
         self._images, self._asked, self._warned = 0, False, False
         self._begin_epoch()
 
@@ -135,7 +135,7 @@ class Progress:
             self._note_saved()
 
     def _note_saved(self):
-        self.saved = f"{len(self.history)} epochs" + (f" and {self.done} batches are" if self.done else " are")
+        self.saved = _count(len(self.history), "epoch") + (", " + _count(self.done, "batch", "es")) * bool(self.done)
 
     def keep(self, write, path, *args):
         """`write(path, *args)`; False if the disk refuses, even a moment later: that costs a line, not the training."""
@@ -144,7 +144,7 @@ class Progress:
         except OSError as error:
             if not self._warned:
                 print(f"Warning: {path.name} cannot be written to {show(self.folder)} ({error.strerror or error}); "
-                      f"training goes on, {self.saved} saved. Make room, or set COURSE_OUTPUT to another folder.")
+                      f"training goes on. Saved so far: {self.saved}. Make room, or set COURSE_OUTPUT to another folder.")
             self._warned = True
             return False
         return True
@@ -183,7 +183,8 @@ class Progress:
         if self._sampler and "generator" in state:
             self._sampler.generator.set_state(state["generator"])
         self._note_saved()
-        self.write_history()
+        if self.history:
+            self.write_history()
 
     @contextmanager
     def patient(self):
@@ -222,6 +223,10 @@ class _Batches:
 def _write_text(path, text):
     with files.atomic(path) as half_done:
         half_done.write_text(text)
+
+
+def _count(number, thing, plural="s"):
+    return f"{number} {thing}{plural if number != 1 else ''}"
 
 
 def _reason(error):

@@ -147,7 +147,7 @@ def fit(model, train_loader, val_loader, optimizer, settings, num_classes,
                     view.epoch(history)
     except KeyboardInterrupt:
         progress.save()
-        print(f"Stopped. Of {epochs} epochs of {len(train_loader)} batches, {progress.saved} saved; "
+        print(f"Stopped. Saved: {progress.saved} (of {epochs} epochs of {len(train_loader)} batches); "
               "run this cell again to go on.")
     finally:
         hook.remove()

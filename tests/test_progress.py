@@ -87,7 +87,7 @@ def test_an_interrupted_training_loses_no_batch(tmp_path, undisturbed, batches, 
     epochs, batch = divmod(batches - 1, BATCHES)
     assert position(tmp_path) == (epochs, batch + 1)
     said = capsys.readouterr().out
-    assert said.count("\n") == 1 and f"{epochs} epochs and {batch + 1} batches are saved; run this cell again" in said
+    assert said.count("\n") == 1 and said.startswith(f"Stopped. Saved: {epochs} epoch")
     view = Stop()
     assert ends_alike(tmp_path, undisturbed, view=view) and view.seen == 4 * BATCHES - batches
 
@@ -241,7 +241,7 @@ def test_a_full_disk_costs_one_line_and_the_training_goes_on(tmp_path, undisturb
     monkeypatch.setattr(os, "fsync", Disk(full=range(5, 10**6)))
     assert len(kills.train(tmp_path)) == 4
     said = capsys.readouterr().out
-    assert said.count("\n") == 1 and "No space left" in said and "0 epochs and 4 batches are saved" in said
+    assert said.count("\n") == 1 and "No space left" in said and "Saved so far: 0 epochs, 4 batches." in said
     assert position(tmp_path) == (0, 4) and not kills.leftovers(tmp_path)
     monkeypatch.undo()
     assert ends_alike(tmp_path, undisturbed)
@@ -286,7 +286,7 @@ def test_an_interrupt_waits_for_the_end_of_the_batch(tmp_path, undisturbed, inte
 
 def test_a_second_interrupt_does_not_wait_and_saves_no_half_batch(tmp_path, interrupts, capsys):
     assert kills.train(tmp_path, save_seconds=NEVER, train_one_epoch=with_signals(2)) == []
-    assert os.listdir(tmp_path) == [] and "nothing is saved" in capsys.readouterr().out
+    assert os.listdir(tmp_path) == [] and "Saved: nothing" in capsys.readouterr().out
 
 
 def test_a_training_outside_the_main_thread_needs_no_signals(tmp_path, undisturbed):

@@ -82,7 +82,7 @@ class View:
 
 def test_an_interrupted_training_keeps_what_is_done_and_goes_on(devkit, config, capsys):
     _, history = start(devkit, config, view=View(batches=5))  # in the second epoch
-    assert len(history) == 1 and "1 epochs and 2 batches are saved; run this cell again" in capsys.readouterr().out
+    assert len(history) == 1 and "Saved: 1 epoch, 2 batches (of 3 epochs of 3 batches)" in capsys.readouterr().out
     assert sorted(os.listdir(config.output)) == ["best.pt", "history.json", "last.pt", "previous.pt"]
     view = View()
     _, history = start(devkit, config, view=view)
