@@ -32,7 +32,7 @@ SIZE, RUNS, PAIRS, DAMAGED = 20_000_000, 5, 5, 200
 KINDS = ("tar", "zip")
 KILLS = Counter()
 KILLED_AT = {"ok": 0.5, "slow": 1.5, "drops": 0.5, "ignores range": 0.5, "lies about range": 0.7, "wrong bytes": 0.7}
-fetch.PATIENCE = fetch.Patience(attempts=3, first_wait=0.01, longest_wait=2, stall=0.4)
+fetch.PATIENCE = fetch.Patience(attempts=3, first_wait=0.01, longest_wait=2, stall=0.6)
 
 
 def main():

@@ -136,9 +136,8 @@ def writing(what, folder):
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = _bytes(shutil.disk_usage(folder).free)
-            raise SettingsError(f"{what}: expected more space in {show(folder)}, found the disk full ({free} free); "
-                                "free some and run it again: what has come is kept") from None
+            raise SettingsError(f"{what}: expected more space in {show(folder)}, found the disk full; free some and "
+                                "run it again: what has come is kept") from None
         raise SettingsError(f"{what}: expected to write in {show(folder)}, found '{error.strerror or error}'; "
                             "choose another folder") from None
 

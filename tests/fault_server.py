@@ -29,7 +29,7 @@ class FaultServer:
     def __init__(self, files, longest=20):
         self.files, self.longest = files, longest  # no answer takes more seconds than that
         self.sent, self.requests, self.times = Counter(), [], Counter()
-        self.closing, self._lock = threading.Event(), threading.Lock()
+        self.closing, self.gate, self._lock = threading.Event(), threading.Event(), threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"faults": self}))
         self._server.daemon_threads = True
         self._server.handle_error = lambda *_: None  # a client that hangs up is none
@@ -162,6 +162,13 @@ class _Handler(BaseHTTPRequestHandler):
         start = int(self.headers["Range"][6:-1])
         self.serve(content[:len(content) - start], status=206, ranges=False,
                    Content_Range=f"bytes {start}-{len(content) - 1}/{len(content)}")
+
+    def gated(self, content, nth):
+        """Stops at 60 % until somebody opens the gate."""
+        middle = int(SHARE * len(content))
+        self.serve(content, stop=middle, ranges=False)
+        self.faults.gate.wait(self.faults.longest)
+        self.write(content[middle:])
 
     # Servers that never do
 
