@@ -216,8 +216,9 @@ def test_a_picture_and_a_long_output_reach_the_page_whole(tmp_path):
     Image.effect_noise((300, 300), 90).save(content, "PNG")
     data = base64.b64encode(content.getvalue()).decode()
     cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    lines = "\n".join(f"\x1b[31mline {number}\x1b[0m" for number in range(400))
     cell.outputs = [new_output("display_data", data={"image/png": data, "text/plain": "<Figure>"}),
-                    new_output("stream", name="stdout", text="\n".join(f"\x1b[31mline {n}\x1b[0m" for n in range(400)))]
+                    new_output("stream", name="stdout", text=lines)]
     write_course(tmp_path, {"ada": notebook})
     feedback.write(tmp_path)
     html = page_of(tmp_path, "ada").read_text(encoding="utf-8")

@@ -36,7 +36,8 @@ def page_of(results, tmp_path, problems=()):
 
 def test_the_headline_counts_students_notebooks_and_the_median(tmp_path):
     results = [result("a", "A", score=4.0), result("b", "B", score=12.0),
-               result("c", "C", score=8.0, problem="too slow"), result("c", "C", assignment="02_augmentation", score=1.0)]
+               result("c", "C", score=8.0, problem="too slow"),
+               result("c", "C", assignment="02_augmentation", score=1.0)]
     figures = [item.text for item in page_of(results, tmp_path).select(".figures li")]
     assert figures == ["3students", "4notebooks", "9median of 24 points", "3ran to the end", "1did not"]
 
