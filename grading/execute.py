@@ -257,7 +257,7 @@ class Kernel:
                 elif message["msg_type"] == "status":
                     if message["content"].get("execution_state") == "idle":
                         awaited.discard("idle")
-                elif channel == "iopub" and ended.size < self.limits.output:
+                elif channel == "iopub" and ended.size + size <= self.limits.output:
                     ended.size += size
                     _show(message, ended.outputs, graded)
                 else:

@@ -22,6 +22,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from grading import seccomp, walls
@@ -62,20 +63,32 @@ def run(argv, read_only=(), limits=Limits()):
     limit is passed, `returncode` is one of `EXCEEDED` and `stderr` ends in the reason. Raises JailError
     where there is no jail.
     """
-    if backend() == "docker":
-        from grading import container
-        process, pid = container.start(argv, read_only, limits), None
-    elif backend() == "none":
-        process, pid = subprocess.Popen(argv, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE), None
-    else:
-        process, pid = start(argv, read_only, limits, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    drains = [Drain(stream, limits.output) for stream in (process.stdout, process.stderr)]
-    status = watch(process, limits, pid)
-    out, error = (drain.text() for drain in drains)
+    with tempfile.TemporaryDirectory(prefix="cj-") as folder:
+        read_only = [(_readable(Path(outside), folder), inside) for outside, inside in read_only]
+        if backend() == "docker":
+            from grading import container
+            process, pid = container.start(argv, read_only, limits), None
+        elif backend() == "none":
+            process, pid = subprocess.Popen(argv, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
+                                            stderr=subprocess.PIPE), None
+        else:
+            process, pid = start(argv, read_only, limits, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        drains = [Drain(stream, limits.output) for stream in (process.stdout, process.stderr)]
+        status = watch(process, limits, pid)
+        out, error = (drain.text() for drain in drains)
     if status in EXCEEDED:
         error = f"{error}\n{exceeded(status, limits)[1]}".strip()
     return subprocess.CompletedProcess(argv, status, out, error)
+
+
+def _readable(path, folder):
+    """The file, or a copy of it where the jail's user could not read it."""
+    if path.is_dir() or path.stat().st_mode & 0o004:
+        return path
+    copy = Path(folder, f"{len(os.listdir(folder))}-{path.name}")
+    shutil.copyfile(path, copy)
+    copy.chmod(0o644)
+    return copy
 
 
 def launch(connection_file):

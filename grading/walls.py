@@ -111,8 +111,9 @@ def bubblewrap(argv, read_only=(), limits=Limits(), info=None, filter=None, nest
     for number, (outside, _) in enumerate(late):
         view += ["--ro-bind", outside, f"/late/{number}"]
     nobody = str(UIDS[os.getpid() % len(UIDS)])
-    return [program, "--die-with-parent", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--dir", "/late",
-            *view,
+    # CAP_KILL: without it, the death of root's bubblewrap does not reach the other user's
+    capabilities = [word for name in ("SETUID", "SETGID", "KILL") for word in ("--cap-add", f"CAP_{name}")]
+    return [program, "--die-with-parent", *capabilities, "--dir", "/late", *view,
             "--dev-bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev", "--",
             "setpriv", "--reuid", nobody, "--regid", nobody, "--clear-groups", "--inh-caps=-all",
             program, "--bind", "/", "/", *inner]

@@ -46,13 +46,16 @@ class Nest:
             listener.bind(self.path)
             listener.listen()
             read, write = os.pipe()
+            watched, self.life = os.pipe()  # its end tells the parent that the grader has ended, however it did
             with os.fdopen(read) as ready:
+                code = f"from grading import warm; warm.hatch({listener.fileno()}, {write}, {watched})"
                 self.process = jail.start(
-                    [sys.executable, "-c", f"from grading import warm; warm.hatch({listener.fileno()}, {write})"],
+                    [sys.executable, "-c", code],
                     [(jail.ROOT / "grading" / f"{name}.py", f"{jail.COURSE}/grading/{name}.py")
                      for name in ("__init__", "jail", "seccomp", "walls", "warm")],
-                    pass_fds=(listener.fileno(), write), nested=True, stdout=subprocess.DEVNULL)[0]
+                    pass_fds=(listener.fileno(), write, watched), nested=True, stdout=subprocess.DEVNULL)[0]
                 os.close(write)
+                os.close(watched)
                 if ready.read() != "ready":
                     self.__exit__()
                     raise jail.JailError("jail: the warm start failed; kernels start cold")
@@ -60,6 +63,7 @@ class Nest:
 
     def __exit__(self, *_):
         if self.process:
+            os.close(self.life)
             self.process.kill()
             self.process.wait()
         self.folder.cleanup()
@@ -91,7 +95,7 @@ def launch(path, connection, model, limits):
 
 # ---- from here on: inside ----
 
-def hatch(listener, ready):
+def hatch(listener, ready, life):
     """The parent's life: import, then fork a kernel for whoever connects."""
     import helpers.checks  # noqa: F401
     import helpers.plotting  # noqa: F401
@@ -111,10 +115,14 @@ def hatch(listener, ready):
     server = socket.socket(fileno=listener)
     os.write(ready, b"ready")
     os.close(ready)
-    while True:
+    watched = select.poll()
+    watched.register(server, select.POLLIN)
+    watched.register(life, select.POLLIN)
+    while life not in dict(watched.poll()):
         connection, _ = server.accept()
         if os.fork() == 0:
             server.close()
+            os.close(life)
             _finish(lambda: _namespaces(connection, fonts))
         connection.close()
         os.wait()

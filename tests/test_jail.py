@@ -64,9 +64,17 @@ def test_an_ordinary_user_has_the_same_jail(jailed, tmp_path):
 def test_files_are_seen_where_they_are_asked_for_and_cannot_be_changed(jailed, tmp_path):
     given = tmp_path / "given.txt"
     given.write_text("hello")
+    given.chmod(0o666)
     run = python("print(open('/course/work/given.txt').read()); open('/course/work/given.txt', 'a')",
                  read_only=[(given, "/course/work/given.txt")])
     assert run.stdout == "hello\n" and "Read-only" in run.stderr and given.read_text() == "hello"
+
+
+def test_a_file_that_only_the_grader_may_read_can_be_given(jailed, tmp_path):
+    given = tmp_path / "given.txt"
+    given.write_text("hello")
+    given.chmod(0o600)
+    assert python("print(open('/given').read())", read_only=[(given, "/given")]).stdout == "hello\n"
 
 
 def test_the_environment_is_made_anew(jailed, monkeypatch):
@@ -281,6 +289,7 @@ def test_active_content_is_left_out(jailed):
 
 
 def test_a_kernel_that_does_not_start_is_nobodys_fault(jailed, monkeypatch):
+    monkeypatch.setattr(execute.jail, "install", lambda: None)
     monkeypatch.setattr(execute.jail, "KERNEL", "python-that-is-not-there")
     with pytest.raises(Exception, match="python-that-is-not-there"):
         executed(("one", "0"))
