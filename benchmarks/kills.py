@@ -57,7 +57,8 @@ def train(folder, save_seconds=0, largest_file=None, seed=0, recipe=RECIPE, budg
     """
     config = dataclasses.replace(settings.load(), dataset="shapes", device=torch.device("cpu"), output=folder,
                                  budget=budget, seed=seed)
-    with (mock.patch.object(progress, "SAVE_SECONDS", save_seconds), mock.patch.object(checkpoints, "RETRY_SECONDS", 0),
+    with (mock.patch.object(progress, "SAVE_SECONDS", save_seconds),
+          mock.patch.object(checkpoints, "RETRY_SECONDS", 0),
           mock.patch.dict(settings.RECIPES, shapes=recipe)):
         for set_seed in (random.seed, numpy.random.seed, torch.manual_seed):
             set_seed(seed)

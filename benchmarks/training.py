@@ -65,7 +65,9 @@ def main():
 
 def describe(device):
     """The name of a device, for a table."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device} ({torch.get_num_threads()} threads)"
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device} ({torch.get_num_threads()} threads)"
 
 
 if __name__ == "__main__":

@@ -138,13 +138,13 @@ class Progress:
         self.saved = _count(len(self.history), "epoch") + (", " + _count(self.done, "batch", "es")) * bool(self.done)
 
     def keep(self, write, path, *args):
-        """`write(path, *args)`; False if the disk refuses, even a moment later: that costs a line, not the training."""
+        """`write(path, *args)`; False if the disk refuses twice: that costs a line, not the training."""
         try:
             checkpoints.twice(write, path, *args)
         except OSError as error:
             if not self._warned:
                 print(f"Warning: {path.name} cannot be written to {show(self.folder)} ({error.strerror or error}); "
-                      f"training goes on. Saved so far: {self.saved}. Make room, or set COURSE_OUTPUT to another folder.")
+                      f"training goes on. Saved so far: {self.saved}. Make room, or choose another COURSE_OUTPUT.")
             self._warned = True
             return False
         return True

@@ -1,4 +1,4 @@
-"""A training that stops and goes on: to the same bits, from a damaged file, on a full disk, with any student's loop."""
+"""A training that stops and goes on: to the same bits, from a damaged file, on a full disk, with any loop."""
 
 import dataclasses
 import errno
