@@ -10,14 +10,15 @@ import time
 from unittest import mock
 
 import nbformat
-from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 from helpers.settings import ROOT
 from tools import notebooks
 
 GOAL = 60  # seconds
 RUNS = 3
+QUIET = Config({"KernelManager": {"transport_encryption": "auto"}})  # else every kernel warns on stderr
 
 
 def main():
@@ -41,7 +42,7 @@ def measure():
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("COURSE_", "PYTHONPATH"))}
     with tempfile.TemporaryDirectory() as folder, mock.patch.dict(
             os.environ, {**environment, "REPOSITORY": f"file://{ROOT}"}, clear=True):
-        client = NotebookClient(notebook, timeout=600, km=KernelManager(kernel_name="python3"),
+        client = NotebookClient(notebook, timeout=600, kernel_name="python3", config=QUIET,
                                 resources={"metadata": {"path": folder}})
         marks = [time.perf_counter()]
         with client.setup_kernel():
