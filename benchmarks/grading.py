@@ -1,6 +1,8 @@
 """Grading: the jail and judge beside plain nbgrader, one worker beside two, and what workers' deaths do."""
 
+import collections
 import contextlib
+import json
 import os
 import random
 import signal
@@ -8,14 +10,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import nbformat
 import psutil
 
-from grading import cluster, shard
+from grading import cluster, ingest, shard
 from helpers.settings import ROOT
 from tests import classes, golden
 from tools import notebooks
@@ -33,12 +34,12 @@ KILLED = 60
 
 
 def main():
-    model = golden.model_file().read_bytes()
-    beside_plain(model)
-    everybody = classes.generated(SUBMISSIONS, seed=1, model=model)
-    one, two = throughput(everybody[:SUBMISSIONS // 4], 1), throughput(everybody, 2)
+    model = golden.model_file()
+    beside_plain(model.read_bytes())
+    everybody = classes.generated(SUBMISSIONS, seed=1)
+    one, two = throughput(everybody, model, 1), throughput(everybody, model, 2)
     print(f"two workers / one     {two / one:.2f} x")
-    deaths(classes.generated(KILLED, seed=2, model=model, only="01_setup"))
+    deaths(classes.generated(KILLED, seed=2, only="01_setup"), model)
 
 
 def beside_plain(model):
@@ -88,71 +89,71 @@ def _autograde(course, plain, model):
     return time.perf_counter() - start
 
 
-def throughput(everybody, workers):
-    """Grade a class, compare each mark with the expected one, print a line; submissions per minute."""
-    with cluster.connect(workers=workers) as client, _peak_memory(client) as peak:
+def throughput(everybody, model, workers):
+    """`make grade` on a class, from its folder to the report; each mark compared; submissions per minute."""
+    with tempfile.TemporaryDirectory() as folder:
+        classes.write(Path(folder, "class"), everybody, model)
         start = time.perf_counter()
-        marks = dict(_marks(client, everybody))
+        run = subprocess.Popen([sys.executable, "-m", "grading.grade", f"{folder}/class", "--output", f"{folder}/grades",
+                                "--workers", str(workers)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        peak = _most_memory(run)
         seconds = time.perf_counter() - start
-    wrong = [f"{each.label}: expected {each.expected}, found {marks[each.label]}" for each in everybody
-             if marks[each.label] != each.expected]
-    print(f"{len(everybody)} submissions, {workers} worker(s): {len(everybody) - len(wrong)} with the expected points, "
-          f"{60 * len(everybody) / seconds:.1f} a minute, {peak[0] / 1e9:.2f} GB a worker at most")
-    for line in wrong:
-        print("   ", line)
+        marks = _marks(Path(folder, "grades"))
+    wrong = [each for each in everybody if marks.get(each.student) != each.expected]
+    kinds = collections.Counter(each.about.partition(":")[0] for each in everybody)
+    print(f"{len(everybody)} submissions ({', '.join(f'{count} {kind}' for kind, count in kinds.items())}), "
+          f"{workers} worker(s): {len(everybody) - len(wrong)} with the expected points, {seconds:.0f} s, "
+          f"{60 * len(everybody) / seconds:.1f} a minute, at most {peak / 1e9:.2f} GB a worker")
+    for each in wrong:
+        print(f"    {each.student} {each.assignment} {each.about}: expected {each.expected}, found "
+              f"{marks.get(each.student)}")
     return 60 * len(everybody) / seconds
 
 
-def deaths(everybody):
+def deaths(everybody, model):
     """Kill a worker at random, twice; every submission is graded once, with the marks it gets undisturbed."""
     chance = random.Random(3)
+    with tempfile.TemporaryDirectory() as folder:
+        classes.write(Path(folder, "class"), everybody, model)
+        taken_in = ingest.ingest(Path(folder, "class"), Path(folder, "grades")).submissions
+        tasks = {each.student: shard.Task(each.assignment, each.notebook.read_bytes(), None, 0) for each in taken_in}
     with cluster.connect(workers=2) as client:
-        calm = dict(_marks(client, everybody))
+        calm = {key: result["score"] for key, result, _ in cluster.grade(client, tasks.items())}
+    moments, found = sorted(chance.sample(range(5, len(everybody) - 5), 2)), []
     with cluster.connect(workers=2) as client:
-        moments, marks = sorted(chance.sample(range(5, len(everybody) - 5), 2)), []
-        for number, mark in enumerate(_marks(client, everybody)):
-            marks.append(mark)
+        for number, (key, result, _) in enumerate(cluster.grade(client, tasks.items())):
+            found.append((key, result["score"]))
             if number in moments:
                 os.kill(chance.choice(list(client.run(os.getpid).values())), signal.SIGKILL)
-    same = sum(dict(marks)[label] == calm[label] for label in calm)
-    print(f"{len(everybody)} submissions, a worker killed after {moments[0]} and {moments[1]} of them: "
-          f"{len(marks)} results, {same} with the marks of an undisturbed run")
+    same = sum(score == calm[key] for key, score in found)
+    print(f"{len(tasks)} submissions, a worker killed after {moments[0]} and after {moments[1]} of them: {len(found)} "
+          f"results of {len(dict(found))} submissions, {same} with the marks of an undisturbed run")
 
 
-def _marks(client, everybody):
-    labels = {}
-    for each in everybody:
-        task = _task(each.assignment, each.notebook, each.model)
-        labels[f"{task.key}-{each.label}"] = each.label, task
-    for key, result, _ in cluster.grade(client, [(key, task) for key, (_, task) in labels.items()]):
-        yield labels[key][0], {f"test_{one['name']}": one["points"] for one in result["exercises"]}
+def _marks(grades):
+    """Student to points by grade id."""
+    found = [json.loads(path.read_text()) for path in grades.glob("autograded/*/*/result.json")]
+    return {result["student"]: {f"test_{one['name']}": one["points"] for one in result["exercises"]}
+            for result in found}
 
 
 def _task(name, notebook, model):
-    data = notebook if isinstance(notebook, bytes) else nbformat.writes(notebook).encode()
-    return shard.Task(name, data, model if name == "05_evaluation" else None, 0)
+    return shard.Task(name, nbformat.writes(notebook).encode(), model if name == "05_evaluation" else None, 0)
 
 
-@contextlib.contextmanager
-def _peak_memory(client):
-    """Yields a list with the most that one worker and all that it started held at a time, in bytes."""
-    peak, done = [0], threading.Event()
-    pids = list(client.run(os.getpid).values())
-
-    def watch():
-        while not done.wait(0.5):
-            for pid in pids:
+def _most_memory(run):
+    """Bytes that one worker and all that it started held at most, until `run` ends."""
+    most = 0
+    while run.poll() is None:
+        time.sleep(0.5)
+        with contextlib.suppress(psutil.Error):
+            for worker in psutil.Process(run.pid).children(recursive=True):
                 with contextlib.suppress(psutil.Error):
-                    worker = psutil.Process(pid)
-                    # shared pages are counted once, with the process that was there first
-                    held = sum(process.memory_full_info().pss for process in
-                               [worker, *worker.children(recursive=True)])
-                    peak[0] = max(peak[0], held)
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    yield peak
-    done.set()
-    thread.join()
+                    if "spawn_main" in " ".join(worker.cmdline()):  # Dask's way to start a worker
+                        family = [worker, *worker.children(recursive=True)]
+                        # shared pages count in parts, so that they count once
+                        most = max(most, sum(process.memory_full_info().pss for process in family))
+    return most
 
 
 if __name__ == "__main__":

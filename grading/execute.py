@@ -95,7 +95,9 @@ class _Run:
         self.cells = [cell for cell in nb.cells if cell.cell_type == "code"]
         for cell in self.cells:
             cell.outputs, cell.execution_count = [], None
-        self.cells = [cell for cell in self.cells if cell.source.strip()]
+        # what stands behind the last graded cell earns nothing: exports, farewells
+        last = max((number for number, cell in enumerate(self.cells) if is_grade(cell)), default=-1)
+        self.cells = [cell for cell in self.cells[:last + 1] if cell.source.strip()]
         self.done, self.offending, self.kept = set(), set(), 0
 
     def remaining(self):

@@ -100,6 +100,7 @@ def _autograde(course, task):
     settings.CourseDirectory.assignment_id = task.assignment
     settings.CourseDirectory.student_id = STUDENT
     settings.CourseDirectory.db_url = gradebook.url(course / "gradebook.db")
+    settings.JailedExecute.warm = True
     settings.Judge.held_out_seed = task.held_out_seed
     errors = _Errors()
     log = logging.getLogger("course.shard")
