@@ -160,7 +160,7 @@ def _archive(where):
         raise BadArchive(_why(error)) from None
 
 
-def renamed_zip(data, file):
+def renamed_zip(data):
     """The files of an archive that has the name of something else, as if they lay beside it."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))

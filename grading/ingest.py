@@ -132,14 +132,13 @@ class Catalogue:
         notebooks = {path.stem: nbformat.read(path, as_version=4) for path in paths}
         self.functions = {name: {function for cell in notebooks[name].cells
                                  if cell.metadata.get("nbgrader", {}).get("solution")
-                                 for function, node in source.defined(cell.source) if source.is_blank(node)}
-                          for name in self.names}
+                                 for function in source.blanks(cell.source)} for name in self.names}
         features = {name: set(_features(notebooks[name])) for name in self.names}
         count = Counter(feature for name in self.names for feature in features[name])
         self.feature_of = {feature: name for name in self.names for feature in features[name] if count[feature] == 1}
 
     def recognise(self, notebook, hint):
-        """Which of the release's notebooks this is, or None, and whether its content says so; `hint` is from its name."""
+        """Which notebook of the release this is, or None, and whether its content says so; `hint`: its file's name."""
         score = Counter(self.feature_of[feature] for feature in set(_features(notebook)) if feature in self.feature_of)
         (best, most), = score.most_common(1) or [(None, 0)]
         name = hint if hint and score[hint] == most or most < 2 else best
@@ -174,9 +173,9 @@ def _look_into(file, layout, catalogue, waiting, problems):
             problems.append(Problem(str(file), owner.student, text))
     try:
         if file.size > reading.MOST_READ:
-            raise archives.BadArchive(f"{file.size // 1_000_000} MB; at most {reading.MOST_READ // 1_000_000} MB are read")
+            raise archives.BadArchive(f"larger than {reading.MOST_READ // 1_000_000} MB")
         data = file.read(reading.MOST_READ)
-        inside = archives.renamed_zip(data, file) if data[:4] == b"PK\3\4" else [(file.name, data)]
+        inside = archives.renamed_zip(data) if data[:4] == b"PK\3\4" else [(file.name, data)]
     except (archives.BadArchive, OSError) as error:
         refuse(f"cannot be read: {error}")
         return
@@ -253,14 +252,15 @@ def _settle(found, models, people, ids, course, problems):
         try:
             submissions.append(_write(chosen, options[-1][3] if options else None, ids[name], name, course))
         except (OSError, archives.BadArchive) as error:
-            problems.append(Problem(str(chosen.file), name, f"{assignment} could not be written: {getattr(error, 'strerror', None) or error}"))
+            why = getattr(error, "strerror", None) or error
+            problems.append(Problem(str(chosen.file), name, f"{assignment} could not be written: {why}"))
     for name, options in sorted(model_of.items()):
         problems.append(Problem(str(options[-1][3]), name, f"a model file, but no {WITH_MODEL} to go with it"))
     return submissions
 
 
 def _newest(items, name, problems):
-    """One of several files for one notebook: filled in at all, newest by LMS, by number of the copy, by clock; fullest."""
+    """Of several files for one notebook one that is filled in, newest by LMS, number of the copy, clock; fullest."""
     best = max(item.order for item in items)
     equals = [item for item in items if item.order == best]
     spread = max(item.file.time for item in equals) - min(item.file.time for item in equals)
@@ -269,7 +269,8 @@ def _newest(items, name, problems):
     if len(items) > 1:
         why = "the newest one" if len(equals) == 1 or by_clock else "the fullest one"
         others = ", ".join(sorted(str(item.file) for item in items if item is not chosen))
-        problems.append(Problem(str(chosen.file), name, f"{len(items)} files for {chosen.assignment}; this is {why}, left out: {others}"))
+        problems.append(Problem(str(chosen.file), name, f"{len(items)} files for {chosen.assignment}; this is {why}, "
+                                f"left out: {others}"))
     return chosen
 
 
@@ -306,6 +307,10 @@ def _write(chosen, model, student, name, course):
     else:
         (folder / "model.safetensors").unlink(missing_ok=True)
     _replace(chosen.waiting, notebook)
+    if chosen.owner.time:  # nbgrader reads it, for late penalties
+        (folder / "timestamp.txt").write_text(chosen.owner.time)
+    else:
+        (folder / "timestamp.txt").unlink(missing_ok=True)
     for path in filter(None, [notebook, target]):
         with open(path, "rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())

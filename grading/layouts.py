@@ -10,13 +10,18 @@ import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
 
+import dateutil.parser
+
 MOODLE = r"(?P<student_id>.+?)_(?P<number>\d+)_assignsubmission_(?:file|onlinetext)_*(?P<file_id>.*)"
-BLACKBOARD = r"(?P<before>.+)_(?P<student_id>[^_]+)_attempt_(?P<timestamp>\d{4}(?:-\d\d){5})(?:_(?P<file_id>.+)|\.\w+)?"
+BLACKBOARD = (r"(?P<before>.+)_(?P<student_id>[^_]+)_attempt_(?P<timestamp>\d{4}(?:-\d\d){5})"
+              r"(?:_(?P<file_id>.+)|\.\w+)?")
 BRIGHTSPACE = r"(?P<number>\d+)-\d+ - (?P<student_id>.+?) - (?P<timestamp>.+?) - (?P<file_id>.+)"
-CANVAS = r"(?P<student_id>[^_]+)_(?:LATE_)?(?P<number>\d{3,})_\d{3,}_(?P<file_id>.+?)(?:-(?P<attempt>\d{1,2}))?(?:\.\w+)*"
+CANVAS = (r"(?P<student_id>[^_]+)_(?:LATE_)?(?P<number>\d{3,})_\d{3,}_(?P<file_id>.+?)"
+          r"(?:-(?P<attempt>\d{1,2}))?(?:\.\w+)*")
 PATTERNS = [MOODLE, BLACKBOARD, BRIGHTSPACE, CANVAS]
 
-_COPY = re.compile(r"^(?:copy of|kopie von|copie de)\s+|\s*\((\d+)\)$|\s*-\s*copy(?: \(\d+\))?$|[-_ ]copy\d*$", re.IGNORECASE)
+_COPY = re.compile(r"^(?:copy of|kopie von|copie de)\s+|\s*\((\d+)\)$|\s*-\s*copy(?: \(\d+\))?$|[-_ ]copy\d*$",
+                   re.IGNORECASE)
 _WRAPPERS = {"submitted", "submission", "submissions", "download", "downloads"}
 _EMPTY = re.compile(r"(?:untitled\d*|notebook|model|final|solution|homework|assignment|[\W_\d]*)", re.IGNORECASE)
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
@@ -28,7 +33,7 @@ class Owner:
 
     student: str
     number: str = ""
-    time: str = ""  # of the attempt, as the LMS wrote it; sorts like time
+    time: str = ""  # of the attempt, if the LMS wrote it; sorts like time
     copy: int = 0  # "(1)" of a browser, "-2" of Canvas
     label: str = ""  # what is left of the file's name
 
@@ -57,7 +62,7 @@ class Layout:
             name = f"{groups['before'][len(min(shorter, key=len)) + 1:]}_{name}"
         if step == file.name and groups.get("file_id"):
             stem, copy = _without_copy(groups["file_id"])
-        return Owner(name.strip(), groups.get("number", ""), groups.get("timestamp", ""),
+        return Owner(name.strip(), groups.get("number", ""), when(groups.get("timestamp", "")),
                      int(groups.get("attempt") or copy), stem)
 
     def assignment(self, text):
@@ -102,6 +107,18 @@ def _loosely(name):
     return rf"0*{re.escape(number.lstrip('0'))}[\W_]*{re.escape(word)}" if word else re.escape(name)
 
 
+def when(text):
+    """A time as an LMS writes it, in a form that sorts and that nbgrader reads; "" for none."""
+    digits = re.fullmatch(r"(\d{4}-\d\d-\d\d)-(\d\d)-(\d\d)-(\d\d)", text)
+    if digits:
+        return "{} {}:{}:{}".format(*digits.groups())
+    text = re.sub(r"\b(\d{1,2})(\d\d) (?=[AP]M)", r"\1:\2 ", text)  # Brightspace's "1000 AM"
+    try:
+        return dateutil.parser.parse(text).isoformat(" ") if text else ""
+    except (ValueError, OverflowError):
+        return ""
+
+
 def _without_copy(name):
     """A file's name without its ending and marks of a copy, and the copy's number."""
     stem, number = re.sub(r"(?:\.(?:ipynb|json|txt|py|gz|safetensors|zip|html?|download))+\b", "", name, flags=re.I), 0
@@ -121,11 +138,12 @@ def student_ids(names):
 
 
 def _slug(name):
-    text = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    whole = unicodedata.normalize("NFKD", name)
+    text = whole.encode("ascii", "ignore").decode()
     text = re.sub(r"_{2,}", "_", re.sub(r"[^A-Za-z0-9._-]+", "_", text)).strip("._-")
     if _RESERVED.fullmatch(text):
         text = f"{text}_"
-    lost = sum(character.isalpha() for character in unicodedata.normalize("NFKD", name)) > len(re.sub(r"[^A-Za-z]", "", text))
+    lost = sum(map(str.isalpha, whole)) > sum(map(str.isalpha, text))
     if not text or lost or len(text) > 60:
         text = f"{text[:50].strip('._-')}-{_hash(name)}" if text else f"student-{_hash(name)}"
     return text

@@ -106,8 +106,8 @@ def clean(raw):
         found = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
         metadata, own_id = NotebookNode(), cell.get("id", found.get("id"))
         if isinstance(found.get("nbgrader"), dict):
-            metadata["nbgrader"] = NotebookNode({key: value for key, value in found["nbgrader"].items() if key in _MARKS
-                                                 and isinstance(value, (str, int, float))})
+            metadata["nbgrader"] = NotebookNode({key: value for key, value in found["nbgrader"].items()
+                                                 if key in _MARKS and isinstance(value, (str, int, float))})
         fits = isinstance(own_id, str) and re.fullmatch(r"[\w-]{1,64}", own_id, re.ASCII) and own_id not in taken
         if isinstance(own_id, str) and not fits:
             metadata["id"] = _text(own_id[:64])

@@ -133,6 +133,9 @@ def _choose(cells, plan, found):
             if len({source.fingerprint(cell.text) for cell in best}) > 1:
                 found.flag("duplicate", exercise, f"{name} is answered in different ways in cells "
                            f"{', '.join(str(cell.number) for cell in best)}; the last of them was graded.")
+        if len(set(winners[seat].values())) > 1:
+            places = " and ".join(str(cell.number) for cell in dict.fromkeys(winners[seat].values()))
+            found.repairs.append(f"The answer to {exercise} was put together from cells {places}.")
         if not winners[seat]:  # renamed, or no Python: what stands in the exercise's cell is the answer
             stub = source.fingerprint(plan.cells[seat].source)
             attempts = [cell for cell in cells if cell.seat == seat and source.fingerprint(cell.text) != stub
@@ -184,8 +187,7 @@ def _cut(cell, won, winners, plan):
     merged = len(won) > 1 or len(own) > 2
     pieces, rest, pending = {seat: [] for seat in won}, [], []
     for block, home in zip(blocks, homes):
-        names = [(name, node) for name, node in (source.bindings(block.node) if block.node else source.defined(block.text))
-                 if name in plan.exercise_of]
+        names = [(name, node) for name, node in source.defined(block.text) if name in plan.exercise_of]
         seats = [plan.exercise_of[name] for name, _ in names]
         if names and all(source.is_blank(node) for _, node in names):
             continue  # a blank that was not filled in must not overwrite an answer
@@ -231,9 +233,10 @@ def _bring_helpers(sequence, plan, found):
         node = source.tree(cell.source) if cell.cell_type == "code" else None
         bound[id(cell)] = {name for name, _ in source.bindings(node)}
         inner = list(ast.walk(node)) if node else []
-        needed[id(cell)] = {leaf.id for leaf in inner if isinstance(leaf, ast.Name) and isinstance(leaf.ctx, ast.Load)} - \
-            {leaf.id for leaf in inner if isinstance(leaf, ast.Name) and isinstance(leaf.ctx, ast.Store)} - \
-            {getattr(leaf, "arg", None) or getattr(leaf, "name", None) for leaf in inner}
+        names = [leaf for leaf in inner if isinstance(leaf, ast.Name)]
+        local = {getattr(leaf, "arg", None) or getattr(leaf, "name", None) for leaf in inner}  # also arguments
+        needed[id(cell)] = {leaf.id for leaf in names} - local - {
+            leaf.id for leaf in names if isinstance(leaf.ctx, ast.Store)}
     for answer in [cell for cell in sequence if plan.ids.get(cell.id) in plan.solutions]:
         moved, place = True, sequence.index(answer)
         wanted = set(needed[id(answer)])

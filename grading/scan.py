@@ -29,8 +29,9 @@ _MODULES = {"ctypes": "memory behind Python's back", "gc": "every object in memo
             "subprocess": "other programs", "socket": "the network", "pty": "other programs", "grading": "the grader",
             "unittest.mock": "other code, to replace it", "_thread": "threads", "faulthandler": "the interpreter",
             "helpers.probes": "the hidden tests", "nbgrader": "the grader", "resource": "the grader's limits"}
-_NAMES = {"sys.modules": "the loaded modules", "sys._getframe": "the frames of its callers", "sys.settrace": "a tracer",
-          "sys.setprofile": "a tracer", "sys.meta_path": "the import system", "sys.path_hooks": "the import system",
+_NAMES = {"sys.modules": "the loaded modules", "sys._getframe": "the frames of its callers",
+          "sys.settrace": "a tracer", "sys.setprofile": "a tracer", "sys.meta_path": "the import system",
+          "sys.path_hooks": "the import system",
           "inspect.currentframe": "the frames of its callers", "inspect.stack": "the frames of its callers",
           "inspect.getouterframes": "the frames of its callers", "inspect.trace": "the frames of its callers",
           "os.system": "other programs", "os.popen": "other programs", "os.fork": "other processes",
@@ -38,8 +39,8 @@ _NAMES = {"sys.modules": "the loaded modules", "sys._getframe": "the frames of i
           "os.getppid": "other processes", "os.setsid": "other processes", "exec": "code in a text",
           "eval": "code in a text", "compile": "code in a text", "__builtins__": "Python's builtins",
           "atexit.register": "the end of the kernel", "signal.signal": "the grader's interrupts"}
-_PATCHED = ("helpers", "IPython", "builtins", "__builtins__", "torch", "numpy", "json", "base64", "nbclient", "ipykernel",
-            "math", "random", "torchvision")  # their attributes are not for assigning ...
+_PATCHED = ("helpers", "IPython", "builtins", "__builtins__", "torch", "numpy", "json", "base64", "nbclient",
+            "ipykernel", "math", "random", "torchvision")  # their attributes are not for assigning ...
 _FREE = ("torch.backends", "torch.manual_seed")  # ... but these are settings
 _KERNEL = re.compile(r"get_ipython\(\)\.(?!system|run_line_magic|run_cell_magic|magic)\w+")
 _PATHS = re.compile(r"gradebook\.db|/proc/(?:self|\d)|probe_?seed|nbgrader_config|\.ipython/profile|hidden.?tests?\b"
@@ -159,7 +160,8 @@ def _use(node, path, exercise):
 def _is_reference(path, end):
     """Whether a path in `helpers` ends at a reference, also by way of another module; a check is none."""
     function = end.split(".")[1]
-    return bool(path) and path.startswith("helpers.") and path.endswith(f".{function}") and path != f"helpers.checks.{function}"
+    check = f"helpers.checks.{function}"
+    return (path or "").startswith("helpers.") and path.endswith(f".{function}") and path != check
 
 
 def _watched(path):

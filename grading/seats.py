@@ -48,8 +48,7 @@ class Release:
         self.solutions = {seat: mark["grade_id"] for seat, mark in enumerate(marks) if mark.get("solution")}
         self.locked = {seat: mark["grade_id"] for seat, mark in enumerate(marks) if mark.get("locked")}
         self.graded = {seat for seat, mark in enumerate(marks) if mark.get("grade")}
-        self.functions = {seat: [name for name, node in source.defined(self.cells[seat].source) if source.is_blank(node)]
-                          for seat in self.solutions}
+        self.functions = {seat: source.blanks(self.cells[seat].source) for seat in self.solutions}
         self.exercise_of = {name: seat for seat, names in self.functions.items() for name in names}
         self._switches = {name for seat in self.locked.keys() - self.graded
                           for block in source.blocks(self.cells[seat].source) for name in _constants(block)}
@@ -108,8 +107,8 @@ def recognise(cells, plan):
         for cell in cells:
             seat = claim(cell)
             answers = {plan.exercise_of[name] for name, _ in cell.defines if name in plan.exercise_of}
-            if cell.how == NOTHING and seat is not None and (cell.seat == seat or cell.seat is None and seat not in taken) \
-                    and (not answers or seat in answers):
+            fits = cell.seat == seat or cell.seat is None and seat not in taken
+            if cell.how == NOTHING and seat is not None and fits and (not answers or seat in answers):
                 cell.seat, cell.how = seat, how
     free = set(range(len(plan.cells))) - {cell.seat for cell in cells}
     for cell in cells:

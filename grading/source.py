@@ -34,7 +34,8 @@ class Block:
     @property
     def imports(self):
         """Whether it does nothing but import, if anything."""
-        return bool(self.node) and all(isinstance(node, (ast.Import, ast.ImportFrom, ast.Pass)) for node in self.node.body)
+        kinds = (ast.Import, ast.ImportFrom, ast.Pass)
+        return bool(self.node) and all(isinstance(node, kinds) for node in self.node.body)
 
 
 @functools.lru_cache(maxsize=256)
@@ -83,8 +84,13 @@ def defined(source):
     node = tree(source)
     if node:
         return bindings(node)
-    return [pair for block in blocks(source)
-            for pair in (bindings(block.node) or [(name, None) for name in _DEF.findall(block.text) if not block.node])]
+    return [pair for block in blocks(source) for pair in (
+        bindings(block.node) if block.node else [(name, None) for name in _DEF.findall(block.text)])]
+
+
+def blanks(source):
+    """The functions that a cell leaves to be written."""
+    return [name for name, node in defined(source) if is_blank(node)]
 
 
 def is_blank(node):
@@ -106,7 +112,8 @@ def same(node):
     Docstrings are taken out of `node` itself.
     """
     for inner in ast.walk(node):
-        if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and ast.get_docstring(inner, False):
+        definition = isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        if definition and ast.get_docstring(inner, clean=False) is not None:
             inner.body = inner.body[1:] or [ast.Pass()]
     try:
         return ast.dump(node)
@@ -140,7 +147,7 @@ def blocks(source):
 
 
 def _broken_blocks(source):
-    """Blocks of a cell with a syntax error: cut where a line looks like a beginning, as few lines broken as possible."""
+    """Blocks of a cell with a syntax error: cut where lines look like beginnings, as few broken as possible."""
     chunks = []
     for line in source.split("\n"):
         if chunks and not (_CHUNK.match(line) and not chunks[-1][-1].startswith("@")):

@@ -136,7 +136,7 @@ def saved_by_kaggle(notebook):
 
 @mangle
 def saved_by_vscode(notebook):
-    notebook.metadata["language_info"] = {"name": "python", "version": "3.13.1", "codemirror_mode": {"name": "ipython"}}
+    notebook.metadata["language_info"] = {"name": "python", "version": "3.13.1", "codemirror_mode": {"version": 3}}
     notebook.metadata["kernelspec"] = {"name": "venv", "display_name": ".venv", "language": "python"}
     for cell in notebook.cells:
         cell.metadata["vscode"] = {"languageId": "python"}
@@ -412,7 +412,7 @@ def points_edited(notebook):
 def marks_flipped(notebook):
     for cell in notebook.cells:
         if marks(cell):
-            cell.metadata["nbgrader"] |= {key: not marks(cell).get(key) for key in ("grade", "solution", "locked", "task")}
+            marks(cell).update({key: not marks(cell).get(key) for key in ("grade", "solution", "locked", "task")})
     return notebook
 
 
@@ -464,7 +464,8 @@ def own_cells_everywhere(notebook):
     for number, cell in enumerate(notebook.cells):
         own = [new_code_cell(f"experiment_{number} = {number}\n0.5"), new_markdown_cell(f"note {number}"),
                new_code_cell("def broken(:\n"), new_raw_cell("raw")]
-        own[0].metadata = {"tags": ["skip-execution"], "nbgrader": {"grade": True, "grade_id": f"x{number}", "points": 9}}
+        own[0].metadata = {"tags": ["skip-execution"],
+                           "nbgrader": {"grade": True, "grade_id": f"x{number}", "points": 9}}
         cells += [cell, *own]
     return NotebookNode({**notebook, "cells": cells})
 

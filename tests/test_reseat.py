@@ -138,9 +138,15 @@ def one_answer(text, grade_id="mean_iou", name="05_evaluation"):
     return next(cell.source for cell in answers(notebook) if marks(cell)["grade_id"] == grade_id), found
 
 
-def test_a_renamed_function_stays_where_its_cell_was():
-    text = "def my_mean(confusion):\n    return 0.5"
-    assert one_answer(text)[0] == text
+@pytest.mark.parametrize("way", [None, "nbgrader_marks_lost", "cell_ids_drawn_anew", "all_metadata_and_ids_lost"])
+def test_a_renamed_function_is_the_answer_that_its_cell_holds(way):
+    right = golden.answers("05_evaluation")["mean_iou"]
+    text = "def my_mean(c):\n    return 1"
+    if way == "all_metadata_and_ids_lost":  # then its docstring is known
+        text = right.replace("def mean_iou", "def my_mean")
+    student = golden.submission("05_evaluation", lambda this, answer: text if this == "mean_iou" else answer)
+    notebook, _ = reseat(arrived(MANGLES[way](student) if way else student), release("05_evaluation"))
+    assert next(cell.source for cell in answers(notebook) if marks(cell)["grade_id"] == "mean_iou") == text
 
 
 def test_a_syntax_error_stays_in_its_own_cell():
@@ -185,8 +191,8 @@ def test_a_copy_of_another_exercise_in_an_answer_does_not_replace_that_exercise(
         student = golden.submission("05_evaluation", lambda this, answer: text if this == "evaluate" else answer)
         student = MANGLES["all_metadata_and_ids_lost"](student) if strip else student
         notebook, _ = reseat(arrived(student), release("05_evaluation"))
-        found, wanted = definitions(notebook, "05_evaluation"), definitions(golden.submission("05_evaluation"), "05_evaluation")
-        assert found == wanted
+        wanted = definitions(golden.submission("05_evaluation"), "05_evaluation")
+        assert definitions(notebook, "05_evaluation") == wanted
 
 
 @pytest.mark.parametrize("edit, flagged", [
@@ -228,8 +234,9 @@ def test_exit_and_other_lines_without_use_become_comments_and_keep_their_line():
     assert lines[4] == "%matplotlib inline" and lines[6].startswith("    pass  #") and lines[8] == "!pip"
     assert all(line.startswith(("pass  #", "#")) for line in [*lines[:4], lines[-1]])
     assert set(removed) == {"!pip", "google.colab", "quit()", "exit()"}
-    for harmless in ("try:\n    import google.colab\n    C = 1\nexcept ImportError:\n    C = 0", "x = '!pip install y'",
-                     "def f():\n    exit()", "!ls", "%time f(3)", "%%writefile a.py\nimport x"):
+    for harmless in ("try:\n    import google.colab\n    C = 1\nexcept ImportError:\n    C = 0",
+                     "x = '!pip install y'", "def f():\n    exit()", "!ls", "%time f(3)",
+                     "%%writefile a.py\nimport x"):
         assert source.tame(harmless) == (harmless, [])
 
 
@@ -284,7 +291,8 @@ def flags(text, exercise=None):
     ("def mean_iou(c):\n    return getattr(metrics, 'mean_iou')(c)", "mean_iou"),
     ("def mean_iou(c):\n    return vars(metrics)['mean_iou'](c)", "mean_iou"),
     ("def mean_iou(c):\n    return training.metrics.mean_iou(c)", "mean_iou"),
-    ("import importlib\nm = importlib.import_module('helpers.metrics')\ndef mean_iou(c):\n    return m.mean_iou(c)", "mean_iou"),
+    ("import importlib\nm = importlib.import_module('helpers.metrics')\nmean_iou = lambda c: m.mean_iou(c)",
+    "mean_iou"),
     ("from helpers.metrics import *", "mean_iou"),
 ])
 def test_an_answer_that_is_the_courses_own_is_flagged(text, exercise):
@@ -292,13 +300,15 @@ def test_an_answer_that_is_the_courses_own_is_flagged(text, exercise):
 
 
 @pytest.mark.parametrize("text", [
-    "from helpers.probes import PROBES", "import helpers.probes", "checks.mean_iou = print", "setattr(checks, 'mean_iou', print)",
-    "import IPython.display\nIPython.display.display = print", "import builtins", "import sys\nsys.modules['helpers.checks'] = 1",
-    "import ctypes", "import gc", "import inspect\ninspect.currentframe().f_back", "import sys\nsys._getframe(1)",
+    "from helpers.probes import PROBES", "import helpers.probes", "checks.mean_iou = print",
+    "setattr(checks, 'mean_iou', print)", "import IPython.display\nIPython.display.display = print", "import builtins",
+    "import sys\nsys.modules['helpers.checks'] = 1", "import ctypes", "import gc",
+    "import inspect\ninspect.currentframe().f_back", "import sys\nsys._getframe(1)",
     "import os\nos.environ['COURSE_PROBE_SEED']", "import subprocess", "import socket", "import os\nos._exit(0)",
     "class Yes(float):\n    def __eq__(self, other):\n        return True", "torch.equal = lambda *a: True",
-    "torch.Tensor.__eq__ = lambda *a: True", "get_ipython().input_transformers_post.append(f)", "open('../gradebook.db', 'wb')",
-    "!cat ../gradebook.db", "from unittest.mock import patch", "import os\nos.system('ls')", "__builtins__.sum = max",
+    "torch.Tensor.__eq__ = lambda *a: True", "get_ipython().input_transformers_post.append(f)",
+    "open('../gradebook.db', 'wb')", "!cat ../gradebook.db", "from unittest.mock import patch",
+    "import os\nos.system('ls')", "__builtins__.sum = max",
     "open('/proc/self/maps')", "exec(text)",
 ])
 def test_reaching_for_the_grader_is_flagged(text):
@@ -307,10 +317,12 @@ def test_reaching_for_the_grader_is_flagged(text):
 
 @pytest.mark.parametrize("text", [
     "checks.mean_iou(mean_iou)", "import os\nos.path.join('a', os.environ.get('HOME', ''))\nos.replace('a', 'b')",
-    "from tqdm import tqdm", "model.eval()", "torch.backends.cudnn.benchmark = True", "print(metrics.mean_iou(confusion))",
+    "from tqdm import tqdm", "model.eval()", "torch.backends.cudnn.benchmark = True",
+    "print(metrics.mean_iou(confusion))",
     "class Point:\n    def __eq__(self, other):\n        return self.x == other.x", "model.classifier = None",
-    "import inspect\nprint(inspect.getsource(nn.Conv2d))", "re.compile('x')", "import os\nos.environ['COURSE_DATASET'] = 'voc'",
-    "setattr(model.classifier, 'low_classifier', None)", "import gc as g" * 0, "plt.rcParams['x'] = 1", "def f(:",
+    "import inspect\nprint(inspect.getsource(nn.Conv2d))", "re.compile('x')",
+    "import os\nos.environ['COURSE_DATASET'] = 'voc'", "setattr(model.classifier, 'low_classifier', None)",
+    "plt.rcParams['x'] = 1", "def f(:",
     "from helpers.transforms import denormalize as pictures", "'''This cell mentions the hidden tests.'''",
 ])
 def test_ordinary_code_is_not_flagged(text):
