@@ -14,17 +14,19 @@ import itertools
 import re
 import tokenize
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import nbformat
 import numpy as np
 
 from grading.source import tree
-from helpers.settings import ROOT
 
+ROOT = Path(__file__).resolve().parent.parent  # helpers.settings would import torch
 MARGIN = 7  # bits beyond the number of pairs: one false alarm in a hundred classes, if students write alone
 COPIED = (0.1, 0.5, 0.9)  # shares of the answers that a copier may have copied; the likeliest counts
-WORD_BITS, NAME_BITS, LAYOUT_BITS = 4, 4, 4  # for each word of a comment, odd name, odd line
-COMMENT_MOST, NAMES_MOST, LAYOUT_MOST = 24, 12, 12  # bits, for each exercise
+WORD_BITS, ODD_BITS = 2, 4  # for each word of a comment that is the course's; for each other word, name, odd line
+COMMENT_MOST, NAMES_MOST, LAYOUT_MOST = 32, 12, 12  # bits, for each exercise
+PAIRS = 256  # a smaller class is judged as one with so many pairs: few words in common are no evidence there either
 LONGEST = 20_000  # characters of an answer that are looked at
 BLOCK = 256  # students compared with all others at once
 
@@ -43,7 +45,7 @@ def groups(results):
     place = {student: number for number, student in enumerate(students)}
     forms = {key: {place[student]: steps(source) for student, source in of.items()} for key, of in answers.items()}
     shared = _shared_traces(answers, place)
-    threshold = np.log2(len(students) * (len(students) - 1) / 2) + MARGIN
+    threshold = np.log2(max(PAIRS, len(students) * (len(students) - 1) / 2)) + MARGIN
     links = [(a, b, bits) for a, b, bits in _pairs(forms, shared, len(students)) if bits >= threshold]
     return [_group(members, links, threshold, students, forms, shared) for members in _components(links)]
 
@@ -77,17 +79,17 @@ def traces(source):
         if token.type == tokenize.COMMENT:
             said = re.findall(r"[^\W\d_]{2,}", token.string.lower())
             if len(said) >= 3:
-                found["comment", " ".join(said)] = min(WORD_BITS * len(said), COMMENT_MOST)
+                found["comment", " ".join(said)] = sum(WORD_BITS if word in words else ODD_BITS for word in said)
         elif token.type == tokenize.NAME and following.string in ("=", ",", ")", ":", "in", "+="):
             names.add(token.string)
     for name in names:
         parts = re.findall(r"[A-Z]?[^\W\d_A-Z]{3,}", name)
         if parts and not any(part.lower() in words for part in parts):
-            found["name", name] = NAME_BITS
+            found["name", name] = ODD_BITS
     for line in source[:LONGEST].splitlines():
         code = line.strip()
         if len(code) > 12 and re.search(r"\S {2,}[^ #]|[(\[] \S|\S [,)\]]|\S +$", line) and "#" not in code:
-            found["layout", line] = LAYOUT_BITS
+            found["layout", line] = ODD_BITS
     return found
 
 

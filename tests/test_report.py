@@ -194,6 +194,15 @@ def test_the_same_comment_in_two_answers_is_evidence(line):
     assert len(marked) >= 2 and len(groups) == 1 and "the same comment" in groups[0]["evidence"]
 
 
+@pytest.mark.parametrize("count", [2, 3, 10, 30])
+def test_a_short_comment_on_the_matter_is_no_evidence(count):
+    results, _ = classroom.results(count, seed=1)
+    for each in [each for each in results if each["assignment"] == "01_setup"][:2]:
+        for one in each["exercises"]:
+            one["source"] += "    # ignore the void pixels\n" if one["name"] == "count_pixels" else ""
+    assert similar.groups(results) == []
+
+
 def test_what_the_whole_class_writes_is_nobodys_own():
     results, _ = classroom.results(30, seed=1)
     for each in results:
