@@ -43,7 +43,8 @@ class JailedExecute(Execute):
     """nbgrader's Execute in the jail; `timeout` bounds one cell, the other bounds are `grading.jail.Limits`."""
 
     limits = Dict(help="what differs from the defaults of grading.jail.Limits, such as {'wall': 600}").tag(config=True)
-    warm = Bool(False, help="fork kernels from a process that has imported PyTorch (see grading.warm)").tag(config=True)
+    warm = Bool(False, help="fork kernels from a process that has imported PyTorch (see grading.warm)").tag(
+        config=True)
     restarts = Integer(5, help="fresh kernels after cells that killed theirs").tag(config=True)
     total_output = Integer(50 * 2 ** 20, help="bytes of output that ungraded cells together may keep").tag(config=True)
     iopub_timeout = Integer(10, help="seconds for a cell's last output to arrive after its reply").tag(config=True)
@@ -76,7 +77,7 @@ _nests = {}  # this process's own, by its id: a fork must not take its parent's
 
 
 def _nest():
-    """The path of this process's warm parent, started on first use and again if it has died; "" if it does not start."""
+    """The path of this process's warm parent, started on first use and after it has died; "" if it does not start."""
     nest = _nests.get(os.getpid())
     if nest is None or nest.process.poll() is not None:
         try:
@@ -166,7 +167,8 @@ class Kernel:
         place = Path(self.private.name).resolve()
         self.limits = limits
         ipc = jail.backend() == "bubblewrap" or jail.backend() == "none" and hasattr(zmq, "has") and zmq.has("ipc")
-        names = {"transport": "ipc", "ip": str(place / "s" / "k")} if ipc else {}
+        self.link = place / "s"
+        names = {"transport": "ipc", "ip": str(self.link / "k")} if ipc else {}
         self.manager = KernelManager(kernel_name=jail.KERNEL, connection_file=str(place / "kernel.json"), **names)
         self.context = zmq.Context()
         self.context.setsockopt(zmq.MAXMSGSIZE, LARGEST)
@@ -225,7 +227,7 @@ class Kernel:
                     heard.add(channel)
 
     def _messages(self, largest=LARGEST):
-        """What has arrived within a tick: (channel, message or None, size); None is what cannot or need not be read."""
+        """What has arrived within a tick: (channel, message, size); None for what cannot or need not be read."""
         ready = dict(self.poller.poll(TICK))
         for channel in ("iopub", "shell"):
             socket = getattr(self.client, f"{channel}_channel").socket
@@ -282,9 +284,17 @@ class Kernel:
             ended.outputs.append(_error(reply))
         payload = reply.get("payload")  # `exit()` ends the kernel a moment later
         ended.exits = isinstance(payload, list) and any("ask_exit" in str(item)[:200] for item in payload)
+        if not ended.problem and (full := jail.exceeded(self._breach(), self.limits)):
+            ended.problem = full[0], f"This cell was stopped: {full[1]}."
+            self.kill()  # the next cells would find no room
         if ended.dropped and graded and not ended.problem:
             ended.problem = "OutputTooLong", "This cell shows more output than a cell may."
         return ended
+
+    def _breach(self):
+        """A limit that the cell has used up; `launch` looks too, but a moment later, and would blame the next cell."""
+        with contextlib.suppress(OSError):  # no link, no bubblewrap
+            return jail.breach(int(os.readlink(self.link).split("/")[2]), self.limits)
 
     def _death(self):
         name, reason = jail.exceeded(self.process.returncode, self.limits) or ("KernelDied", "it ended the "

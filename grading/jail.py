@@ -26,8 +26,9 @@ import tempfile
 from pathlib import Path
 
 from grading import seccomp, walls
-from grading.walls import COURSE, EXCEEDED, MODEL, MODEL_SIZE, ROOT, SOCKETS, WORK, JailError, Limits
-from grading.walls import Drain, bounds, bubblewrap, course_files, environment, exceeded, start, watch  # noqa: F401
+from grading.walls import (  # noqa: F401
+    COURSE, EXCEEDED, MODEL, MODEL_SIZE, ROOT, SOCKETS, WORK, Drain, JailError, Limits, bounds, breach, bubblewrap,
+    course_files, environment, exceeded, start, watch)
 
 KERNEL = "course-jail"
 

@@ -49,14 +49,15 @@ class Limits:
 EXCEEDED = {
     101: ("MemoryUp", "it used more memory than a submission may ({memory_gb:.1f} GB)"),
     102: ("TimeUp", "the submission took longer than it may ({wall:.0f} s)"),
-    103: ("DiskFull", "it made more files than a submission may ({entries})"),
+    103: ("DiskFull", "it wrote more than a submission may ({disk_mb:.0f} MB, {entries} files)"),
 }
 
 
 def exceeded(status, limits):
     """(name, reason) of the limit that exit status of `launch` stands for, or None."""
     name, reason = EXCEEDED.get(status, (None, ""))
-    return name and (name, reason.format(**dataclasses.asdict(limits), memory_gb=limits.memory / 2 ** 30))
+    return name and (name, reason.format(**dataclasses.asdict(limits), memory_gb=limits.memory / 2 ** 30,
+                                         disk_mb=limits.disk / 2 ** 20))
 
 
 def bounds(limits):
@@ -180,7 +181,7 @@ def watch(process, limits, pid=None):
         with contextlib.suppress(subprocess.TimeoutExpired):
             status = process.wait(0.1)
             return 1 if status in EXCEEDED else status  # a stranger's own exit status says nothing
-        status = _breach(pid, limits)
+        status = breach(pid, limits)
         if status is None and time.monotonic() > deadline:
             status = 102
         if status:
@@ -189,20 +190,21 @@ def watch(process, limits, pid=None):
             return status
 
 
-def _breach(pid, limits):
+def breach(pid, limits):
+    """The limit, as one of `EXCEEDED`, that the jail of process `pid` is at or beyond; None if none, or no process."""
     if pid is None:
         return None
-    if _memory(pid) > limits.memory:
+    if memory(pid) > limits.memory:
         return 101
     for folder in ("/tmp", "/dev/shm", WORK):
         with contextlib.suppress(OSError):
             found = os.statvfs(f"/proc/{pid}/root{folder}")
-            if found.f_files - found.f_ffree > limits.entries:
+            if found.f_files - found.f_ffree > 0.9 * limits.entries or found.f_bavail < 0.1 * found.f_blocks:
                 return 103
     return None
 
 
-def _memory(pid):
+def memory(pid):
     """Bytes of a process and all that descend from it: their own, and what they share among them."""
     import psutil
     total = 0

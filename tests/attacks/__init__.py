@@ -18,6 +18,7 @@ class Attack:
     """One hostile submission; `answer` is the exercise that holds its code, None for a cell behind `behind`."""
 
     name: str
+    about: str  # the module it stands in
     code: str
     answer: str | None
     behind: str | None
@@ -36,13 +37,17 @@ ATTACKS = []
 def cell(behind=None, lost=(), slow=False, files=(), change=None):
     """The body is a cell of the student's own."""
     return lambda function: ATTACKS.append(
-        Attack(function.__name__, body(function), None, behind, lost, slow, files, change)) or function
+        Attack(function.__name__, about(function), body(function), None, behind, lost, slow, files, change)) or function
 
 
 def answer(name, lost=(), slow=False):
     """The body is the answer to exercise `name`, or stands in front of the right answer if that is not lost."""
     return lambda function: ATTACKS.append(
-        Attack(function.__name__, body(function), name, None, lost, slow)) or function
+        Attack(function.__name__, about(function), body(function), name, None, lost, slow)) or function
+
+
+def about(function):
+    return function.__module__.rpartition(".")[2]
 
 
 def body(function):

@@ -89,7 +89,7 @@ def calls_the_kernel():
             raise OSError(ctypes.get_errno())
     # ptrace, mount, pivot_root, chroot, unshare, setns, keyctl, bpf, perf_event_open, userfaultfd, io_uring_setup
     if os.uname().machine == "x86_64":
-        for number, *arguments in ((101, 16, 1, 0, 0), (165, b"none", b"/tmp", b"tmpfs", 0, 0), (155, b"/tmp", b"/tmp"),
+        for number, *arguments in ((101, 16, 1, 0, 0), (165, b"none", b"/tmp", b"tmpfs", 0, 0), (155, b"/tmp", b"/"),
                                    (161, b"/tmp"), (272, 0x10000000), (272, 0x20000), (308, 3, 0),
                                    (250, 0, -3, 1), (321, 0, 0, 0), (298, 0, 0, -1, -1, 0), (323, 0),
                                    (425, 8, b"\0" * 200), (310, 1, 0, 0, 0, 0, 0), (0x40000000 + 39,)):

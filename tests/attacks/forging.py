@@ -163,7 +163,8 @@ def speaks_for_the_cell_before_it():
     prefix, _, number = parent["header"]["msg_id"].rpartition("_")
     for behind in range(1, 5):
         earlier = {"header": {**parent["header"], "msg_id": f"{prefix}_{int(number) - behind}"}}
-        kernel.session.send(kernel.iopub_socket, "error", {"ename": "E", "evalue": "", "traceback": []}, parent=earlier)
+        error = {"ename": "E", "evalue": "", "traceback": []}
+        kernel.session.send(kernel.iopub_socket, "error", error, parent=earlier)
 
 
 @cell()
