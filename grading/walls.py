@@ -42,7 +42,6 @@ class Limits:
     disk: int = 256 * 2 ** 20  # each of /tmp, /dev/shm and the working folder, in memory
     entries: int = 20_000  # files and folders in each of these
     output: int = 10 * 2 ** 20  # of one cell
-    cell: float = 60  # one cell
 
 
 # How `launch` ends when a limit was passed: exit status to name and reason

@@ -64,8 +64,8 @@ def settings(course, seed, warm=False):
     config.Reseat.release = str(course / "release")
     config.DrawSeed.seed = seed
     # a cold kernel imports PyTorch in one cell
-    config.JailedExecute.limits = {"wall": 300, "cell": 12 if warm else 60, "memory": 2 ** 31, "disk": 2 ** 26}
-    config.JailedExecute.timeout = 0  # the limit's own
+    config.JailedExecute.timeout = 12 if warm else 60
+    config.JailedExecute.limits = {"wall": 300, "memory": 2 ** 31, "disk": 2 ** 26}
     config.JailedExecute.warm = warm
     return config
 

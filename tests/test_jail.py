@@ -14,7 +14,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from grading import container, execute, jail, seccomp
+from grading import container, jail, kernel, seccomp
 from grading.execute import JailedExecute
 from helpers.settings import ROOT
 
@@ -284,13 +284,13 @@ def test_loud_cells_leave_graded_ones_their_outputs(jailed):
 def test_active_content_is_left_out(jailed):
     made = executed("from IPython.display import display, HTML, Javascript, SVG\n"
                     "display(HTML('<script>'), Javascript('1'), {'text/markdown': 'x'})\n"
-                    "display({'image/png': '\"><script>'}, raw=True)")
+                    "display({'image/png': '\"><script>'}, raw=True)", ("one", "0"))
     assert {mime for output in made.cells[0].outputs for mime in output.data} == {"text/plain"}
 
 
 def test_a_kernel_that_does_not_start_is_nobodys_fault(jailed, monkeypatch):
-    monkeypatch.setattr(execute.jail, "install", lambda: None)
-    monkeypatch.setattr(execute.jail, "KERNEL", "python-that-is-not-there")
+    monkeypatch.setattr(kernel.jail, "install", lambda: None)
+    monkeypatch.setattr(kernel.jail, "KERNEL", "python-that-is-not-there")
     with pytest.raises(Exception, match="python-that-is-not-there"):
         executed(("one", "0"))
 
@@ -311,7 +311,7 @@ def test_a_jail_does_not_outlive_a_grader_that_is_killed(jailed, warm, tmp_path)
     seed = 900_000_000 + os.getpid()
     cell = "import subprocess, time; subprocess.Popen(['sleep', '500']); time.sleep(500)"
     code = ("import sys; sys.path.insert(0, sys.argv[1]); from tests.test_jail import executed; "
-            f"executed({cell!r}, warm={warm})")
+            f"executed(('one', {cell!r}), warm={warm})")
     environment = os.environ | {"COURSE_PROBE_SEED": str(seed), "TMPDIR": str(tmp_path)}
     grader = subprocess.Popen([sys.executable, "-c", code, str(ROOT)], env=environment)
     try:

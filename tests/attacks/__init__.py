@@ -36,14 +36,19 @@ ATTACKS = []
 
 def cell(behind=None, lost=(), slow=False, files=(), change=None):
     """The body is a cell of the student's own."""
-    return lambda function: ATTACKS.append(
-        Attack(function.__name__, about(function), body(function), None, behind, lost, slow, files, change)) or function
+    return _register(None, behind, lost, slow, files, change)
 
 
 def answer(name, lost=(), slow=False):
     """The body is the answer to exercise `name`, or stands in front of the right answer if that is not lost."""
-    return lambda function: ATTACKS.append(
-        Attack(function.__name__, about(function), body(function), name, None, lost, slow)) or function
+    return _register(name, None, lost, slow)
+
+
+def _register(*rest):
+    def register(function):
+        ATTACKS.append(Attack(function.__name__, about(function), body(function), *rest))
+        return function
+    return register
 
 
 def about(function):

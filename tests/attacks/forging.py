@@ -156,7 +156,7 @@ def speaks_for_the_cell_behind_it():
         return 3
 
 
-@cell(behind="count_pixels")
+@cell(behind="load_target")
 def speaks_for_the_cell_before_it():
     kernel = get_ipython().kernel
     parent = kernel.get_parent()
