@@ -13,7 +13,7 @@ if [ -d "$beside/helpers" ]; then
 elif [ -d "$folder/helpers" ]; then
     course="$PWD/$folder"
     echo "The course is already here, in $folder."
-elif reason="$(git clone --quiet --depth 1 "$repository" "$folder.part" 2>&1)"; then
+elif rm -rf "$folder.part" && reason="$(git clone --quiet --depth 1 "$repository" "$folder.part" 2>&1)"; then
     mv "$folder.part" "$folder"
     course="$PWD/$folder"
     echo "The course is now in $folder."

@@ -89,8 +89,12 @@ def test_without_clone_and_network_the_first_cell_ends_in_one_line(tmp_path, scr
 
 @needs
 def test_setup_fetches_the_course_once_and_leaves_nothing_half_done(repository, tmp_path):
+    (tmp_path / "segmentation-course.part").mkdir()  # of a machine that stopped half-way
+    (tmp_path / "segmentation-course.part" / "half").touch()
     failed = fetch(tmp_path, str(tmp_path / "nowhere"))
     assert failed.returncode == 1 and "is there a network?" in failed.stderr and not list(tmp_path.iterdir())
+    (tmp_path / "segmentation-course.part").mkdir()
+    (tmp_path / "segmentation-course.part" / "half").touch()
     assert "now in segmentation-course" in fetch(tmp_path, repository).stdout
     assert (tmp_path / "segmentation-course" / "helpers").is_dir()
     assert "already here" in fetch(tmp_path, "nowhere").stdout

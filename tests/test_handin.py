@@ -106,6 +106,9 @@ def test_the_notebook_is_the_one_that_the_server_or_the_editor_names_else_the_ne
     def found(namespace={}):
         return handin.find_notebook(EXERCISES[NAME], namespace)[1].name
     assert found() == "copy.ipynb"
+    os.utime(folder / "mine.ipynb", (3000, 3000))
+    assert found() == "mine.ipynb"
+    os.utime(folder / "copy.ipynb", (4000, 4000))
     assert found({"__vsc_ipynb_file__": str(folder / "mine.ipynb")}) == "mine.ipynb"
     monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/mine.ipynb")
     assert found() == "mine.ipynb"
