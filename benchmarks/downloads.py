@@ -4,7 +4,6 @@ Through `voc.prepare` and `models.torchvision_weights`, against the server of th
 """
 
 import contextlib
-import dataclasses
 import hashlib
 import io
 import multiprocessing
@@ -12,6 +11,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import tempfile
 import threading
@@ -25,8 +25,9 @@ import torch
 from tqdm import tqdm
 
 from helpers import fetch, models, settings, voc
-from tests import fault_server
-from tests.fault_server import BAD, GOOD, HARM, FaultServer
+from tests import voc_archives
+from tests.fault_server import BAD, GOOD, FaultServer
+from tests.voc_archives import HARM
 
 SIZE, RUNS, PAIRS, DAMAGED = 20_000_000, 5, 5, 200
 KINDS = ("tar", "zip")
@@ -37,8 +38,8 @@ fetch.PATIENCE = fetch.Patience(attempts=3, first_wait=0.01, longest_wait=2, sta
 
 def main():
     os.environ["NO_PROXY"] = "127.0.0.1"
-    files = fault_server.members(padding=SIZE)
-    archives = {f"voc.{kind}": fault_server.archive(kind, files) for kind in KINDS}
+    files = voc_archives.members(padding=SIZE)
+    archives = {f"voc.{kind}": voc_archives.archive(kind, files) for kind in KINDS}
     cases = [(group, "one mirror" if len(mirrors) == 1 else f"mirror {1 + mirrors.index(fault)} of 2", fault,
               prepared, (files, archives, f"voc.{kind}", mirrors, known))
              for fault in (*GOOD, *BAD) for group in ("fault in passing" if fault in GOOD else "fault for good",)
@@ -146,15 +147,18 @@ def killed(folder, files, archives, name, fault, run):
     with FaultServer(archives) as server:
         config = configure(folder, archives, name, [server.url(mirror, name) for mirror in (fault, "ok")])
         devkit, lock = config.data_root / "VOCdevkit" / "VOC2012", config.data_root / ".VOC2012.lock"
+        aside = config.data_root / ".VOCdevkit.part"
         for _ in range(3):
             lock.unlink(missing_ok=True)
+            shutil.rmtree(aside, ignore_errors=True)
             child = process(config, voc._ARCHIVE)
-            while not lock.exists() and child.is_alive():
+            unpacking = chance.random() < 0.5
+            while not (aside if unpacking else lock).exists() and child.is_alive():
                 time.sleep(0.001)
-            time.sleep(chance.uniform(0, KILLED_BY[fault]))
+            time.sleep(chance.uniform(0, 0.1 if unpacking else KILLED_BY[fault]))
             child.kill()
             child.join()
-            KILLS["while unpacking" if (config.data_root / ".VOCdevkit.part").exists() else
+            KILLS["while unpacking" if aside.exists() else
                   "while fetching" if child.exitcode == -signal.SIGKILL and not devkit.exists() else "too late"] += 1
             if devkit.exists() and whole(devkit, files):
                 return whole(devkit, files)
@@ -189,15 +193,19 @@ def disk_full(folder, files, archives, name, run):
 
 
 def hostile(folder, harm, kind):
-    content, complete = fault_server.hostile(harm, kind)
-    voc._MOST_MEMBERS = 1000
-    return by_hand(folder, kind, content, None if not complete else fault_server.members())
+    content, complete = voc_archives.hostile(harm, kind)
+    limits = voc._MOST_MEMBERS, voc._MOST_BYTES
+    voc._MOST_MEMBERS, voc._MOST_BYTES = 1000, 1_000_000
+    try:
+        return by_hand(folder, kind, content, voc_archives.members() if complete else None)
+    finally:
+        voc._MOST_MEMBERS, voc._MOST_BYTES = limits
 
 
 def damaged(folder, kind, run):
     """Bits flipped and a piece cut out at random; a zip has checksums of its own, a tar that of the whole file."""
-    chance, files = random.Random(run), fault_server.members(few=(2, 2))
-    content = fault_server.archive(kind, {name: files[name] for name in files if "2007" not in name})
+    chance, files = random.Random(run), voc_archives.members(few=(2, 2))
+    content = voc_archives.archive(kind, {name: files[name] for name in files if "2007" not in name})
     broken = bytearray(content)
     for _ in range(chance.randrange(1, 20)):
         broken[chance.randrange(len(broken))] ^= 1 << chance.randrange(8)

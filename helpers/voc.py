@@ -6,7 +6,6 @@ Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2010.
 import errno
 import re
 import shutil
-import stat
 import struct
 import tarfile
 import zipfile
@@ -41,7 +40,7 @@ _UNPACKED = 500_000_000  # bytes, rounded up
 _DRIVE = Path("/content/drive")  # Colab's: it outlives the machine, and is slow with many small files
 _MEMBER = re.compile(r"(?:[\w. -]+/)*VOC2012/(ImageSets/Segmentation/(?:train|val|trainval)\.txt"
                      r"|JPEGImages/[\w-]+\.jpg|SegmentationClass/[\w-]+\.png)", re.ASCII)
-_MOST_MEMBERS, _MOST_NAMES, _LARGEST = 200_000, 20_000, 20_000_000  # of an archive that means well; bytes
+_MOST_MEMBERS, _LARGEST, _MOST_BYTES = 200_000, 20_000_000, 2_000_000_000  # of an archive that means well
 
 
 def load_target(path):
@@ -234,13 +233,14 @@ def _unpack(path, target):
         with _reading(path) as (members, read):
             lists = [f"ImageSets/Segmentation/{split}.txt" for split in ("train", "val")]
             names = {name for member in lists for name in read(member).decode("ascii").split()}
-            if len(names) > _MOST_NAMES:
-                raise ValueError(f"lists of {len(names)} images")
             pairs = [f"{folder}/{name}.{kind}" for name in sorted(names)
                      for folder, kind in (("JPEGImages", "jpg"), ("SegmentationClass", "png"))]
-            trainval = {"ImageSets/Segmentation/trainval.txt"} & members
+            trainval, written = {"ImageSets/Segmentation/trainval.txt"} & members, 0
             for member in tqdm([*lists, *trainval, *pairs], desc="unpacking", unit="file", leave=False):
                 content = read(member)
+                written += len(content)
+                if written > _MOST_BYTES:
+                    raise ValueError(f"more than {_MOST_BYTES:,} bytes in the archive")
                 (aside.folder / member).parent.mkdir(parents=True, exist_ok=True)
                 (aside.folder / member).write_bytes(content)
         check(aside)
@@ -266,10 +266,9 @@ def _reading(path):
         for count, info in enumerate(archive.infolist() if is_zip else archive):
             if count == _MOST_MEMBERS:
                 raise ValueError(f"more than {_MOST_MEMBERS} files in the archive")
-            name, size = (info.filename, info.file_size) if is_zip else (info.name, info.size)
-            regular = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG) if is_zip else info.isreg()
+            name = info.filename if is_zip else info.name
             inside = _MEMBER.fullmatch(name)
-            if inside and regular and size <= _LARGEST and ".." not in name:
+            if inside and ".." not in name and (is_zip or info.isreg()):
                 found[inside[1]] = info
 
         def read(member):

@@ -5,7 +5,6 @@ import errno
 import hashlib
 import multiprocessing
 import os
-import random
 import re
 import shutil
 import signal
@@ -14,15 +13,14 @@ from collections import namedtuple
 from types import SimpleNamespace
 
 import pytest
-import torch
-from torchvision.models import segmentation
 
-from helpers import fetch, models, settings, voc
+from helpers import fetch, settings, voc
 from helpers.settings import SettingsError
-from tests import fault_server
-from tests.fault_server import BAD, GOOD, HARM, FaultServer
+from tests import voc_archives
+from tests.fault_server import BAD, GOOD, FaultServer
+from tests.voc_archives import configure, left
 
-TAR, ZIP = fault_server.archive("tar"), fault_server.archive("zip")
+TAR, ZIP = voc_archives.archive("tar"), voc_archives.archive("zip")
 SILENT = ("stalls", "stalls once", "never answers", "drips")  # nobody waits long for these, but for a busy machine
 
 
@@ -56,15 +54,6 @@ def fresh_server(server):
 def file(server, *faults, size=True, digest=True):
     return fetch.File("voc.tar", tuple(server.url(fault, "voc.tar") for fault in faults),
                       md5(TAR) if digest else None, len(TAR) if size else None)
-
-
-def configure(root, *mirrors):
-    return dataclasses.replace(settings.load(), dataset="voc", data_root=root, mirrors=mirrors)
-
-
-def left(folder):
-    """What lies in a folder, without lock files."""
-    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["size known", "size unknown"])
@@ -128,6 +117,18 @@ def test_a_wait_grows_and_a_server_that_asks_for_one_gets_it(server, tmp_path, s
     assert len(short_patience) == 1  # a day is too long to wait
 
 
+def test_without_a_network_nobody_waits(server, tmp_path, short_patience):
+    with pytest.raises(fetch.Unavailable, match="no network"):
+        fetch.fetch(file(server, "no server", "no server"), tmp_path)
+    assert short_patience == []
+
+
+def test_a_part_longer_than_the_file_is_cut_to_its_length(server, tmp_path):
+    (tmp_path / "voc.tar.part").write_bytes(TAR + b"more!")
+    assert fetch.fetch(file(server, "ignores range", size=False), tmp_path).read_bytes() == TAR
+    assert len(server.requests) == 1
+
+
 def test_a_disk_without_room_is_named_before_anything_comes(server, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")(10 ** 9, 10 ** 9 - 10_000, 10_000)
     monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _: usage)
@@ -187,7 +188,7 @@ def test_voc_is_fetched_once_and_holds_the_segmentation_part_alone(server, tmp_p
     assert len(devkit.open("train")) == 6 and len(devkit.open("val")) == 4 and devkit.num_classes == 21
     assert left(tmp_path) == ["VOCdevkit"] and left(devkit.folder) == ["ImageSets", "JPEGImages", "SegmentationClass"]
     assert len(left(devkit.folder / "JPEGImages")) == 10 and left(devkit.folder / "ImageSets") == ["Segmentation"]
-    wanted = {name: content for name, content in fault_server.members().items() if (tmp_path / name).exists()}
+    wanted = {name: content for name, content in voc_archives.members().items() if (tmp_path / name).exists()}
     assert len(wanted) == 23 and all((tmp_path / name).read_bytes() == content for name, content in wanted.items())
     asked = len(server.requests)
     voc.prepare(configure(tmp_path))
@@ -218,11 +219,6 @@ def test_an_archive_put_by_hand_is_verified_used_and_kept(server, tmp_path, monk
     assert left(tmp_path) == ["VOCdevkit", "voc.tar"] and server.requests == []
 
 
-def test_a_zip_put_by_hand_serves_too(tmp_path):
-    (tmp_path / "VOCtrainval_11-May-2012.zip").write_bytes(ZIP)
-    assert len(voc.prepare(configure(tmp_path)).open("val")) == 4
-
-
 def test_an_archive_on_drive_is_kept_there_and_unpacked_to_the_local_disk(server, tmp_path, monkeypatch):
     drive, local = tmp_path / "drive", tmp_path / "local"
     monkeypatch.setattr(voc, "_DRIVE", drive)
@@ -232,52 +228,6 @@ def test_an_archive_on_drive_is_kept_there_and_unpacked_to_the_local_disk(server
     shutil.rmtree(local)  # the next machine
     assert len(voc.prepare(configure(drive / "MyDrive", address)).open("train")) == 6
     assert server.times["/ok/voc.tar"] == 1 and left(drive / "MyDrive") == ["downloads"]
-
-
-@pytest.mark.parametrize("kind", ["tar", "zip"])
-@pytest.mark.parametrize("harm", HARM)
-def test_a_hostile_archive_writes_nothing_outside_and_nothing_half(tmp_path, monkeypatch, harm, kind):
-    monkeypatch.setattr(voc, "_MOST_MEMBERS", 1000)
-    content, whole = fault_server.hostile(harm, kind)
-    root = tmp_path / "a" / "b" / "data"
-    root.mkdir(parents=True)
-    (root / f"voc.{kind}").write_bytes(content)
-    config = configure(root, f"http://127.0.0.1:9/voc.{kind}")
-    if whole:
-        assert len(voc.prepare(config).open("train")) == 6
-    else:
-        with pytest.raises(SettingsError, match="expected a whole VOC archive in .*, found .*; delete it") as error:
-            voc.prepare(config)
-        assert "\n" not in str(error.value)
-    assert left(root) == (["VOCdevkit"] if whole else []) + [f"voc.{kind}"]
-    written = [path for path in tmp_path.rglob("*") if path.is_symlink() or "evil" in path.name]
-    assert written == [] and not os.path.exists("/tmp/evil.txt")
-
-
-@pytest.mark.parametrize("kind", ["tar", "zip"])
-def test_a_damaged_archive_gives_a_whole_data_set_or_none(tmp_path, kind):
-    """Without a checksum, a tar cannot know of a pixel that changed; a zip can."""
-    files = {name: content for name, content in fault_server.members().items() if "2007" not in name}
-    content = fault_server.archive(kind, files)
-    chance = random.Random(1)
-    for case in range(40):
-        broken = bytearray(content)
-        if case % 2:
-            start = chance.randrange(len(content))
-            del broken[start:start + 1000 * case]
-        for _ in range(case % 4):
-            broken[chance.randrange(len(broken))] ^= 1 << case % 8
-        path, target = tmp_path / f"voc.{kind}", tmp_path / str(case)
-        path.write_bytes(broken)
-        target.mkdir()
-        try:
-            voc.check(voc._unpack(path, voc.Devkit(target, voc.CLASS_NAMES, voc.palette(21))))
-        except fetch.Unavailable:
-            assert left(target) == []
-        else:
-            same = [content == (target / name).read_bytes() for name, content in files.items()
-                    if (target / name).exists()]
-            assert len(same) >= 22 and (all(same) or kind == "tar")
 
 
 def test_mirrors_of_ones_own_are_read_and_nonsense_is_named(monkeypatch):
@@ -368,56 +318,3 @@ def test_a_kill_while_unpacking_leaves_no_half_data_set(server, tmp_path, tmp_pa
     assert left(tmp_path) == [".VOCdevkit.part", "downloads"]
     assert len(voc.prepare(config).open("train")) == 6
     assert server.times["/ok/voc.tar"] == 1 and left(tmp_path) == ["VOCdevkit"]
-
-
-# Pretrained weights
-
-@pytest.fixture
-def weights(tmp_path, monkeypatch):
-    """torchvision's weights as a server of ours has them: the server, the cache, a state dict and its bytes."""
-    torch.manual_seed(0)
-    model = segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None)
-    torch.save(model.state_dict(), tmp_path / "weights")
-    content = (tmp_path / "weights").read_bytes()
-    name = f"lraspp-{hashlib.sha256(content).hexdigest()[:8]}.pth"
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    with FaultServer({name: content}) as server:
-        def served(fault):
-            default = SimpleNamespace(DEFAULT=SimpleNamespace(url=server.url(fault, name)))
-            monkeypatch.setattr(models, "get_model_weights", lambda _: default)
-            server.times.clear()
-            return server
-        yield served, tmp_path / "hub" / "checkpoints" / name, model.state_dict(), content
-
-
-def starts_from(model, state):
-    return torch.equal(model.state_dict()["backbone.0.0.weight"], state["backbone.0.0.weight"])
-
-
-def test_torchvisions_weights_are_fetched_once_into_its_cache(weights):
-    served, cached, state, content = weights
-    server = served("drops")
-    assert starts_from(models.create(None, 6, "torchvision"), state) and cached.read_bytes() == content
-    assert starts_from(models.create("lraspp_mobilenet_v3_large", 6, "torchvision"), state)
-    assert server.times == {f"/drops/{cached.name}": 2}  # the two halves of the first time
-
-
-def test_weights_put_by_hand_serve_without_a_network_and_corrupt_ones_are_fetched_again(weights):
-    served, cached, state, content = weights
-    cached.parent.mkdir(parents=True)
-    cached.write_bytes(content)
-    served("refuses")
-    assert starts_from(models.create(None, 6, "torchvision"), state)
-    cached.write_bytes(content[:-1] + b"x")
-    served("ok")
-    assert starts_from(models.create(None, 6, "torchvision"), state) and cached.read_bytes() == content
-
-
-@pytest.mark.parametrize("fault, verdict", [("refuses", "refused"), ("wrong bytes", "wrong bytes"), ("page", "web page")])
-def test_without_weights_to_be_had_one_line_warns_and_the_start_is_random(weights, fault, verdict):
-    served, cached, state, _ = weights
-    served(fault)
-    with pytest.warns(UserWarning, match=f"no pretrained weights .*{verdict}.*{cached.name}") as record:
-        model = models.create(None, 6, "torchvision")
-    assert not starts_from(model, state) and not cached.exists()
-    assert len(record) == 1 and "\n" not in str(record[0].message)
