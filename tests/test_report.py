@@ -74,9 +74,9 @@ def test_an_example_does_not_say_whose_it_is(tmp_path):
 
 
 def test_common_words_stay_in_an_example():
-    results = [result(str(number), f"Max Long Bytearray {number}") for number in range(3)]
-    code, hidden = anonymous.People(results).code("def f(values):\n    return max(values).long(), bytearray\n")
-    assert code == "def f(values):\n    return max(values).long(), bytearray" and hidden == 0
+    results = [result(str(number), f"Max Long Divmod {number}") for number in range(3)]
+    code, hidden = anonymous.People(results).code("def f(values):\n    return max(values).long(), divmod\n")
+    assert code == "def f(values):\n    return max(values).long(), divmod" and hidden == 0
 
 
 @pytest.mark.parametrize("count", [0, 1, 30])
