@@ -1,5 +1,5 @@
 # The two commands: `make course` runs the whole course, `make test` proves it.
-# DATASET=shapes|voc, DATA_ROOT=dir, WEIGHTS=file and MODEL=name go to any of them;
+# DATASET=shapes|voc, DATA_ROOT=dir, MIRRORS=url, WEIGHTS=file and MODEL=name go to any of them;
 # SUBMISSIONS=dir, SCHEDULER=tcp://host:port, WORKERS=n and JAIL=none|docker to `make grade`.
 
 PYTHON ?= python3
@@ -8,6 +8,7 @@ export COURSE_DATASET := $(or $(DATASET),$(COURSE_DATASET))
 export COURSE_DATA_ROOT := $(or $(if $(DATA_ROOT),$(abspath $(DATA_ROOT))),$(COURSE_DATA_ROOT))
 export COURSE_WEIGHTS := $(or $(if $(WEIGHTS),$(abspath $(WEIGHTS))),$(COURSE_WEIGHTS))
 export COURSE_MODEL := $(or $(MODEL),$(COURSE_MODEL))
+export COURSE_MIRRORS := $(or $(MIRRORS),$(COURSE_MIRRORS))
 
 help:
 	@echo "make course    run the five solution notebooks, write build/course/"
@@ -45,6 +46,7 @@ test: export COURSE_DATASET :=
 test: export COURSE_DATA_ROOT :=
 test: export COURSE_WEIGHTS :=
 test: export COURSE_MODEL :=
+test: export COURSE_MIRRORS :=
 test: .venv/ready
 	rm -rf build/nbval
 	COURSE_OUTPUT=$(abspath build/nbval) $(BIN)/python -m pytest -q -p no:cacheprovider \
