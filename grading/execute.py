@@ -22,7 +22,7 @@ from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade
 from traitlets import Bool, Dict, Integer
 
-from grading import jail, warm
+from grading import jail
 from grading.kernel import Kernel
 
 class JailedExecute(Execute):
@@ -64,6 +64,7 @@ _nests = {}  # this process's own, by its id: a fork must not take its parent's
 
 def _nest():
     """The path of this process's warm parent, started on first use and after it has died; "" if it does not start."""
+    from grading import warm  # Linux only
     nest = _nests.get(os.getpid())
     if nest is None or nest.process.poll() is not None:
         try:

@@ -102,8 +102,8 @@ def launch(connection_file):
     limits = Limits(**json.loads(os.environ.get("COURSE_JAIL_LIMITS") or "{}"))
     python = [sys.executable, "-m", "ipykernel_launcher", "--HistoryManager.hist_file=:memory:", "-f"]
     connection, folder = json.loads(Path(connection_file).read_text()), Path(connection_file).parent
-    if connection["transport"] == "ipc":
-        link, name = os.path.split(connection["ip"])
+    link, name = os.path.split(connection["ip"])
+    if connection["transport"] == "ipc" or _kind() == "bubblewrap":
         if os.path.dirname(link) != str(folder) or os.path.lexists(link):
             raise JailError("jail: this kernel is for grading; let grading.execute.JailedExecute start it")
     if _kind() == "none":

@@ -165,7 +165,10 @@ def start(argv, read_only=(), limits=Limits(), pass_fds=(), nested=False, **pope
     with _inheritable(program or b"") as filter, os.fdopen(read) as info:
         try:
             command = bubblewrap(argv, [*course_files(), *read_only], limits, write, program and filter, nested)
-            process = subprocess.Popen(command, env=environment(), pass_fds=(write, filter, *pass_fds), cwd="/",
+            seen = environment()
+            if nested:
+                seen.pop("COURSE_PROBE_SEED", None)  # it will serve many submissions
+            process = subprocess.Popen(command, env=seen, pass_fds=(write, filter, *pass_fds), cwd="/",
                                        stdin=subprocess.DEVNULL, **popen)
         finally:
             os.close(write)
