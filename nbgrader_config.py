@@ -33,10 +33,10 @@ c.ClearOutput.remove_metadata_fields = ["collapsed", "scrolled", "execution", "E
 c.Autograde.sanitize_preprocessors = [
     Reseat, nbgrader.ClearOutput, nbgrader.DeduplicateIds, nbgrader.OverwriteKernelspec, nbgrader.OverwriteCells,
     nbgrader.CheckCellMetadata]
-# Plain nbgrader's, with a jail for the execution and the judge behind it
+# Plain nbgrader's, with a jail for the execution and the judge behind it; nothing that could act is kept
 c.Autograde.autograde_preprocessors = [
     DrawSeed, JailedExecute, Judge, nbgrader.IgnorePattern, nbgrader.LimitOutput, nbgrader.SaveAutoGrades,
-    nbgrader.AssignLatePenalties, nbgrader.CheckCellMetadata]
+    nbgrader.AssignLatePenalties, nbgrader.CheckCellMetadata, feedback.Passive]
 # No training while grading: a few steps prove that the loop runs, the model file proves the rest
 os.environ["COURSE_BUDGET"] = "short"
 

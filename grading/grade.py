@@ -60,7 +60,8 @@ def grade(arguments):
     gradebook.merge(course / "gradebook.db", graded, settings)
     _export(course, settings)
     print("Writing feedback and report ...")
-    feedback.write(course)
+    for student, name in feedback.write(course):
+        print(f"  no feedback page could be made for {student}, {name}")
     report.write(graded, {"problems": [vars(problem) for problem in intake.problems]}, course / "report.html")
     _summary(graded, course)
 

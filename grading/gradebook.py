@@ -2,6 +2,7 @@
 
 import sqlite3
 import tempfile
+import warnings
 from pathlib import Path
 
 import nbformat
@@ -13,6 +14,7 @@ from nbgrader.utils import parse_utc
 from tools import notebooks
 
 COURSE = "segmentation-course"
+warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning)  # nbgrader's queries while it adds a submission
 
 
 class GradebookError(RuntimeError):
@@ -79,8 +81,8 @@ def _write(gradebook, result):
 
 
 def plain(name):
-    """A student's name that nbgrader's CSV, which quotes nothing, can hold and no spreadsheet takes for a formula."""
-    text = "".join(c if c.isprintable() and c not in ',;"\t' else " " for c in name)
+    """A student's name for nbgrader's CSV and formgrader, which quote nothing: no formula, no markup."""
+    text = "".join(c if c.isprintable() and c not in ',;"<>&' else " " for c in name)
     return " ".join(text.split()).lstrip("=+-@")[:100]
 
 

@@ -4,7 +4,6 @@ import hashlib
 import logging
 import tempfile
 import time
-import warnings
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,7 +11,6 @@ from pathlib import Path
 import nbformat
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
-from sqlalchemy.exc import SAWarning
 from traitlets.config import PyFileConfigLoader
 
 from grading import gradebook, results
@@ -20,7 +18,7 @@ from helpers.settings import ROOT
 
 STUDENT = "student"  # a shard does not know whose submission it grades
 # What only collects, merges and shows: a nicer report regrades nobody
-_NO_MARKS = {"anonymous", "archives", "cluster", "feedback", "grade", "gradebook", "ingest", "layouts", "page", "report",
+_NO_MARKS = {"anonymous", "archives", "cluster", "grade", "gradebook", "ingest", "layouts", "report",
              "similar"}
 
 
@@ -105,7 +103,6 @@ def _autograde(course, task):
     errors = _Errors()
     log = logging.getLogger("course.shard")
     log.handlers, log.propagate = [errors], False
-    warnings.filterwarnings("ignore", category=SAWarning)  # nbgrader's queries while it adds a submission
     converter = Autograde(coursedir=CourseDirectory(config=settings), config=settings, log=log)
     try:
         converter.start()
