@@ -24,6 +24,8 @@ MOST_MODEL = 60_000_000  # bytes
 _NOTEBOOK = re.compile(r".*\.(?:ipynb\b.*|json|py)", re.IGNORECASE | re.DOTALL)
 _SURELY = re.compile(r".*\.ipynb\b.*", re.IGNORECASE | re.DOTALL)  # the rest is looked into, but not missed
 
+_COURSE = {"solutions", "tests", "build", "autograded", "feedback"}  # in the folder of who hands in all of the course
+
 
 class IngestError(ValueError):
     """Nothing can be taken in; the message, one line, says what to do."""
@@ -105,7 +107,8 @@ def ingest(download, course, release=ROOT / "notebooks", named_regexp=""):
     files = list(archives.files(download, lambda place, reason: problems.append(Problem(place, None, reason))))
     if not files and not problems:
         raise IngestError(f"{download} is empty: give the folder or zip file of the submissions.")
-    wanted = [file for file in files if _NOTEBOOK.fullmatch(file.name) or file.name.lower().endswith(".safetensors")]
+    wanted = [file for file in files if not _COURSE.intersection(file.parts[1:])
+              and (_NOTEBOOK.fullmatch(file.name) or file.name.lower().endswith(".safetensors"))]
     surely = [file for file in wanted if _SURELY.fullmatch(file.name) or not _NOTEBOOK.fullmatch(file.name)]
     layout = layouts.Layout(surely or wanted, catalogue.names, download.resolve().stem, named_regexp)
     course.mkdir(parents=True, exist_ok=True)

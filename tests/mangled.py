@@ -270,8 +270,10 @@ def everything_in_one_cell(notebook):
 
 @mangle
 def everything_in_one_cell_with_a_syntax_error(notebook):
-    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    return nbformat.v4.new_notebook(cells=anonymous(text + "\n\nprint('never closed'\nx = = 3\n"))
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    place = texts.index(answers(notebook)[1].source)
+    texts[place:place] = ["x = = 3", "print('never closed'"]
+    return nbformat.v4.new_notebook(cells=anonymous("\n\n".join(texts)))
 
 
 @mangle

@@ -340,6 +340,14 @@ def test_what_nobody_needs_is_dropped_in_silence_and_empty_hands_are_named(taken
     assert sorted(problem.file for problem in problems) == ["bob", "bob/a.7z"]
 
 
+def test_who_hands_in_the_whole_course_is_not_graded_by_its_solutions(taken_in):
+    files = {"ada/course/notebooks/01_setup/01_setup.ipynb": half_filled(), "bob/solutions/01_setup.ipynb": data(),
+             "ada/course/solutions/01_setup/01_setup.ipynb": data()}
+    submissions, problems = taken_in(files)
+    assert [one.files for one in submissions.values()] == [["ada/course/notebooks/01_setup/01_setup.ipynb"]]
+    assert [problem.student for problem in problems] == ["bob"]
+
+
 def test_a_script_of_jupytext_is_a_notebook(taken_in):
     import jupytext
     script = jupytext.writes(golden.submission("01_setup"), fmt="py:percent").encode()

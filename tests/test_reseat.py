@@ -46,7 +46,7 @@ def definitions(notebook, name):
         for function, grade_id in functions(name).items():
             if marks(cell).get("grade_id") == grade_id:
                 result[function] = now.get(function)
-        if cell.cell_type == "code":
+        if cell.cell_type == "code" and source.tree(cell.source):  # else it does not run at all
             now |= {bound: source.same(node) for bound, node in source.defined(cell.source) if node}
     return result
 
@@ -238,6 +238,24 @@ def test_exit_and_other_lines_without_use_become_comments_and_keep_their_line():
                      "x = '!pip install y'", "def f():\n    exit()", "!ls", "%time f(3)",
                      "%%writefile a.py\nimport x"):
         assert source.tame(harmless) == (harmless, [])
+
+
+def test_a_half_that_is_answered_where_it_belongs_is_not_replaced_by_a_later_try():
+    right = golden.answers("04_training")["checkpoint"]
+    save, load = (block.text for block in source.blocks(right)[:2])
+    blank = "def load_checkpoint(path, model, optimizer):\n    raise NotImplementedError"
+    half = f"{save}\n\n\n{blank}"
+    student = golden.submission("04_training", lambda this, text: half if this == "checkpoint" else text)
+    student.cells.append(new_code_cell(f"def save_checkpoint(*given):\n    pass\n\n\n{load}"))
+    notebook, _ = reseat(student, release("04_training"))
+    assert definitions(notebook, "04_training") == definitions(golden.submission("04_training"), "04_training")
+
+
+def test_an_answer_with_another_exercises_id_is_not_taken_for_that_one():
+    student = golden.submission("05_evaluation", lambda this, text: "pass" if this == "confusion_matrix" else text)
+    notebook, _ = reseat(MANGLES["marks_of_answers_swapped"](student), release("05_evaluation"))
+    first, second = answers(notebook)[:2]
+    assert "def mean_iou" not in first.source and second.source == golden.answers("05_evaluation")["mean_iou"]
 
 
 def test_code_in_a_note_is_no_answer():
