@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import warnings
 
 import dask
 from distributed import Client, KilledWorker, LocalCluster, as_completed
@@ -43,6 +44,8 @@ def grade(client, tasks):
     """Yield (key, result, autograded notebook or None) as the (key, Task) pairs of `tasks` are done."""
     tasks = iter(tasks)
     waiting, queue = {}, as_completed(raise_errors=False)
+    # a model travels with its task: scattered ahead, it would be lost with the worker that holds it
+    warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
     # none waits on a worker, whose death would be held against it; and few at a time, as models are large
     width = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
 
