@@ -246,7 +246,7 @@ def test_a_half_that_is_answered_where_it_belongs_is_not_replaced_by_a_later_try
     blank = "def load_checkpoint(path, model, optimizer):\n    raise NotImplementedError"
     half = f"{save}\n\n\n{blank}"
     student = golden.submission("04_training", lambda this, text: half if this == "checkpoint" else text)
-    student.cells.append(new_code_cell(f"def save_checkpoint(*given):\n    pass\n\n\n{load}"))
+    student.cells.append(new_code_cell(f"def save_checkpoint(*given):\n    return 1\n\n\n{load}"))
     notebook, _ = reseat(student, release("04_training"))
     assert definitions(notebook, "04_training") == definitions(golden.submission("04_training"), "04_training")
 
