@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -111,9 +112,8 @@ def bubblewrap(argv, read_only=(), limits=Limits(), info=None, filter=None, nest
     for number, (outside, _) in enumerate(late):
         view += ["--ro-bind", outside, f"/late/{number}"]
     nobody = str(UIDS[os.getpid() % len(UIDS)])
-    # CAP_KILL: without it, the death of root's bubblewrap does not reach the other user's
-    capabilities = [word for name in ("SETUID", "SETGID", "KILL") for word in ("--cap-add", f"CAP_{name}")]
-    return [program, "--die-with-parent", *capabilities, "--dir", "/late", *view,
+    return [program, "--die-with-parent", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID",
+            "--dir", "/late", *view,
             "--dev-bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev", "--",
             "setpriv", "--reuid", nobody, "--regid", nobody, "--clear-groups", "--inh-caps=-all",
             program, "--bind", "/", "/", *inner]
@@ -187,6 +187,9 @@ def watch(process, limits, pid=None):
         if status is None and time.monotonic() > deadline:
             status = 102
         if status:
+            if pid:  # all of the jail dies with its first process, also where bubblewrap's own death is not heard
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
             process.kill()
             process.wait()
             return status

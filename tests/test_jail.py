@@ -103,6 +103,17 @@ def test_too_much_time_ends_the_jail_with_a_reason(jailed):
     assert jail.EXCEEDED[run.returncode][0] == "TimeUp" and "1 s" in run.stderr
 
 
+def test_nothing_lives_on_when_a_limit_has_ended_the_jail(jailed, monkeypatch):
+    monkeypatch.setenv("COURSE_PROBE_SEED", str(800_000_000 + os.getpid()))
+    python("import subprocess, time; subprocess.Popen(['sleep', '77']); time.sleep(77)", wall=1)
+    for _ in range(20):
+        left = living(800_000_000 + os.getpid())
+        if not left:
+            break
+        time.sleep(0.1)
+    assert not left
+
+
 def test_too_many_files_end_the_jail_with_a_reason(jailed):
     run = python("import os\nfor n in range(10 ** 7): os.mkdir(f'/tmp/{n}')", entries=500)
     assert jail.EXCEEDED[run.returncode][0] == "DiskFull"
