@@ -152,9 +152,9 @@ def how_to_download(files):
 
 
 def executed():
-    """The source of every cell that this kernel has run."""
+    """The source of every cell that this kernel has run; empty where it keeps no history (as for nbval)."""
     shell = get_ipython()
-    return {source.strip() for source in shell.history_manager.input_hist_raw} if shell else set()
+    return {source.strip() for source in shell.history_manager.input_hist_raw if source} if shell else set()
 
 
 def _grade_id(cell):
