@@ -42,9 +42,9 @@ class JailedExecute(Execute):
         run = _Run(nb, limits, time.monotonic() + limits.wall, self)
         model = self.folder(resources) / jail.MODEL
         jail.install()
-        nest = _nest() if self.warm and jail.backend() == "bubblewrap" else ""
+        path = nest() if self.warm and jail.backend() == "bubblewrap" else ""
         for _ in range(self.restarts + 1):
-            with Kernel(model, run.remaining(), limits, self.startup_timeout, nest) as kernel:
+            with Kernel(model, run.remaining(), limits, self.startup_timeout, path) as kernel:
                 if run.through(kernel):
                     break
         run.close()
@@ -62,17 +62,17 @@ class JailedExecute(Execute):
 _nests = {}  # this process's own, by its id: a fork must not take its parent's
 
 
-def _nest():
+def nest():
     """The path of this process's warm parent, started on first use and after it has died; "" if it does not start."""
     from grading import warm  # Linux only
-    nest = _nests.get(os.getpid())
-    if nest is None or nest.process.poll() is not None:
+    found = _nests.get(os.getpid())
+    if found is None or found.process.poll() is not None:
         try:
-            _nests[os.getpid()] = nest = warm.Nest().__enter__()
+            _nests[os.getpid()] = found = warm.Nest().__enter__()
         except jail.JailError:
             return ""
-        atexit.register(nest.__exit__)
-    return nest.path
+        atexit.register(found.__exit__)
+    return found.path
 
 
 class _Run:

@@ -18,7 +18,7 @@ from nbgrader.converters import Autograde, GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import PyFileConfigLoader
 
-from grading import jail
+from grading import execute, jail
 from helpers.settings import ROOT
 from tests import attacks, golden
 
@@ -144,11 +144,13 @@ def test_a_hostile_submission_earns_what_its_honest_part_earns(batch, tmp_path, 
     monkeypatch.setenv("COURSE_BUDGET", "short")
     for name in ("COURSE_PROBE_SEED", "COURSE_OUTPUT"):
         monkeypatch.setenv(name, "")  # put back when the test is over
+    warm, hostile = BATCHES[batch]
+    if warm:
+        execute.nest()  # serves all batches of this process: its folder is not of this one
     scratch = Path(tempfile.mkdtemp(prefix="a-"))  # sockets want a short path
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     threads = threading.active_count()
     seed = secrets.randbelow(2 ** 31)
-    warm, hostile = BATCHES[batch]
     config = settings(tmp_path, seed, warm)
     source = tmp_path / "source" / NAME
     source.mkdir(parents=True)
