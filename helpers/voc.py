@@ -201,7 +201,7 @@ def _obtain(devkit, mirrors):
     raise SettingsError("data: expected Pascal VOC 2012 from one of its mirrors, found none that gives it:\n  "
                         + "\n  ".join(verdicts) + f"\nRun this again later: what has come is kept. Or put "
                         f"{archives[0].name} ({archives[0].digest}) into {show(devkit.root)}, or take the data set that "
-                        "needs no network: shapes (DATASET=shapes, in a notebook COURSE_DATASET=shapes)")
+                        "needs no network: shapes (DATASET=shapes; in a notebook DATASET = \"shapes\" in its first cell)")
 
 
 def _archives(mirrors):
