@@ -58,13 +58,13 @@ def merge(path, results, config):
                 _write(gradebook, result)
             gradebook.db.commit()
         for result in results:
-            empty = nbformat.v4.new_notebook()
-            AssignLatePenalties(config=config).preprocess(
-                empty, resources(path, result["assignment"], result["student"]))
+            if result.get("timestamp"):
+                AssignLatePenalties(config=config).preprocess(
+                    nbformat.v4.new_notebook(), resources(path, result["assignment"], result["student"]))
     except (sqlite3.DatabaseError, sqlalchemy.exc.SQLAlchemyError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
-        cure = ("close formgrader and whatever else has it open" if "locked" in reason
-                else "move it away (marks given by hand are in it)")
+        cure = ("close formgrader and whatever else has it open" if "locked" in reason else
+                "free some space" if "full" in reason else "move it away (marks given by hand are in it)")
         raise GradebookError(f"gradebook: expected one that can be written, found '{reason}'; {cure}, then run "
                              "make grade again: what was graded is kept") from None
 
