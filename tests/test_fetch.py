@@ -180,7 +180,7 @@ def test_a_folder_that_cannot_be_made_is_named_in_one_line(server, tmp_path):
 
 # The data set
 
-@pytest.mark.parametrize("name, content", [("voc.tar", TAR), ("voc.zip", ZIP)])
+@pytest.mark.parametrize("name, content", [("voc.tar", TAR), ("voc.zip", ZIP)], ids=["tar", "zip"])
 @pytest.mark.parametrize("digest", [True, False], ids=["checksum", "no checksum"])
 def test_voc_is_fetched_once_and_holds_the_segmentation_part_alone(server, tmp_path, name, content, digest):
     address = server.url("drops", name) + ("#" + md5(content).replace(":", "=") if digest else "")
