@@ -37,6 +37,8 @@ c.Autograde.sanitize_preprocessors = [
 c.Autograde.autograde_preprocessors = [
     DrawSeed, JailedExecute, Judge, nbgrader.IgnorePattern, nbgrader.LimitOutput, nbgrader.SaveAutoGrades,
     nbgrader.AssignLatePenalties, nbgrader.CheckCellMetadata, feedback.Passive]
+# Kernels are forked from a process that has imported PyTorch, jailed as well
+c.JailedExecute.warm = True
 # No training while grading: a few steps prove that the loop runs, the model file proves the rest
 os.environ["COURSE_BUDGET"] = "short"
 

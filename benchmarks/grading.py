@@ -28,6 +28,7 @@ c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = r"(?s).*"
 c.Execute.timeout = 600
 '''
+COLD = "\nc.JailedExecute.warm = False\n"  # every kernel imports PyTorch for itself, as plain nbgrader's do
 ROUNDS = 3
 SUBMISSIONS, PART = 200, 40
 KILLED = 60
@@ -45,7 +46,7 @@ def main():
 
 def beside_plain(model):
     """The five notebooks of a right submission: plain nbgrader, nbgrader with jail and judge, make grade."""
-    seconds = {"plain": [], "jail and judge": []}
+    seconds = {"plain": [], "jail and judge, cold": []}
     for _ in range(ROUNDS):  # side by side, so that a busy machine is busy for both
         for kind in seconds:
             with tempfile.TemporaryDirectory() as folder:
@@ -72,7 +73,7 @@ def _autograde(course, plain, model):
     """Seconds of the five `nbgrader autograde` commands."""
     for part in ("solutions", "helpers", "grading", "notebooks"):
         (course / part).symlink_to(ROOT / part)
-    (course / "nbgrader_config.py").write_text(PLAIN if plain else (ROOT / "nbgrader_config.py").read_text())
+    (course / "nbgrader_config.py").write_text(PLAIN if plain else (ROOT / "nbgrader_config.py").read_text() + COLD)
     for name in notebooks.NAMES:
         folder = course / "submitted" / "student" / name
         folder.mkdir(parents=True)

@@ -12,6 +12,7 @@ sets a bomb in one's own kernel pays for what it hits.
 """
 
 import atexit
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -44,11 +45,22 @@ class JailedExecute(Execute):
         jail.install()
         path = nest() if self.warm and jail.backend() == "bubblewrap" else ""
         for _ in range(self.restarts + 1):
-            with Kernel(model, run.remaining(), limits, self.startup_timeout, path) as kernel:
+            with self.kernel(model, run, limits, path) as kernel:
                 if run.through(kernel):
                     break
         run.close()
         return nb, resources
+
+    @contextlib.contextmanager
+    def kernel(self, model, run, limits, path):
+        """A kernel that answers; where the first does not come up, a second one is started, cold."""
+        with contextlib.ExitStack() as stack:
+            try:
+                kernel = stack.enter_context(Kernel(model, run.remaining(), limits, self.startup_timeout, path))
+            except (jail.JailError, OSError, RuntimeError) as error:
+                self.log.warning("%s; once more", error)
+                kernel = stack.enter_context(Kernel(model, run.remaining(), limits, self.startup_timeout))
+            yield kernel
 
     def folder(self, resources):
         """What was handed in, as it was handed in: nbgrader's own copy has followed symbolic links."""

@@ -1,5 +1,6 @@
 """Hostile submissions (`tests.attacks`), graded by nbgrader's own converter with the course's settings."""
 
+import io
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ import psutil
 import pytest
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, GenerateAssignment
+from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import PyFileConfigLoader
 
@@ -72,8 +74,13 @@ def settings(course, seed, warm=False):
 
 def convert(converter, config):
     log = logging.getLogger(f"attacks-{os.getpid()}")
-    log.propagate, log.handlers = False, [logging.NullHandler()]
-    converter(coursedir=CourseDirectory(config=config), config=config, log=log).start()
+    said = io.StringIO()
+    log.propagate, log.handlers = False, [logging.StreamHandler(said)]
+    log.setLevel(logging.ERROR)
+    try:
+        converter(coursedir=CourseDirectory(config=config), config=config, log=log).start()
+    except NbGraderException:
+        pytest.fail(f"nbgrader could not grade a submission:\n{said.getvalue()[-5000:]}")
 
 
 def hand_in(course, name, answers, attack=None, port=0):
