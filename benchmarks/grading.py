@@ -24,6 +24,7 @@ from tools import notebooks
 PLAIN = '''
 c = get_config()
 c.CourseDirectory.course_id = "segmentation-course"
+c.CourseDirectory.source_directory = "solutions"
 c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = r"(?s).*"
 c.Execute.timeout = 600
@@ -71,7 +72,7 @@ def beside_plain(model):
 
 def _autograde(course, plain, model):
     """Seconds of the five `nbgrader autograde` commands."""
-    for part in ("solutions", "helpers", "grading", "notebooks"):
+    for part in ("solutions", "helpers", "grading"):
         (course / part).symlink_to(ROOT / part)
     (course / "nbgrader_config.py").write_text(PLAIN if plain else (ROOT / "nbgrader_config.py").read_text() + COLD)
     for name in notebooks.NAMES:
