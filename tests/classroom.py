@@ -167,7 +167,8 @@ def _is_mark(decorator):
 
 def _source(text, node):
     """The code of a decorated function, or of the functions of a pair of them."""
-    start = node.lineno
+    kept = [mark for mark in node.decorator_list if not _is_mark(mark)]
+    start = min([node.lineno, *(mark.lineno for mark in kept)])
     if isinstance(node, ast.ClassDef) and node.name in ("Pair", "Usual"):
         first = node.body[0]
         start = min([first.lineno, *(mark.lineno for mark in getattr(first, "decorator_list", []))])
