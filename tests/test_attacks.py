@@ -77,10 +77,12 @@ def convert(converter, config):
     said = io.StringIO()
     log.propagate, log.handlers = False, [logging.StreamHandler(said)]
     log.setLevel(logging.ERROR)
-    try:
-        converter(coursedir=CourseDirectory(config=config), config=config, log=log).start()
-    except NbGraderException:
-        pytest.fail(f"nbgrader could not grade a submission:\n{said.getvalue()[-5000:]}")
+    for left in (1, 0):  # as grading.shard: where nbgrader stumbles once, it goes on with what is left
+        try:
+            return converter(coursedir=CourseDirectory(config=config), config=config, log=log).start()
+        except NbGraderException:
+            if not left:
+                pytest.fail(f"nbgrader could not grade a submission:\n{said.getvalue()[-5000:]}")
 
 
 def hand_in(course, name, answers, attack=None, port=0):
