@@ -20,7 +20,7 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import PyFileConfigLoader
 
-from grading import execute, jail
+from grading import execute
 from helpers.settings import ROOT
 from tests import attacks, golden
 
@@ -38,13 +38,7 @@ if os.environ.get("ATTACKS") == "cold":  # the same all over again, for an hour 
 HONEST = ("a_honest", "m_honest", "zz_honest")  # before, between and behind the others
 
 
-@pytest.fixture(scope="module", autouse=True)
-def jailed():
-    try:
-        if jail.backend() != "bubblewrap":
-            pytest.skip("no bubblewrap here")
-    except jail.JailError as error:
-        pytest.skip(str(error))
+pytestmark = pytest.mark.usefixtures("bubblewrap")
 
 
 def short(notebook):

@@ -11,21 +11,13 @@ import sys
 import nbformat
 import pytest
 
-from grading import cluster, gradebook, jail, shard
+from grading import cluster, gradebook, shard
 from helpers.settings import ROOT
 from tests import golden
 from tools import notebooks
 
-pytestmark = pytest.mark.xdist_group("grade")  # Dask is as wide as the machine: one of these at a time
-
-
-@pytest.fixture(autouse=True, scope="module")
-def a_jail():
-    try:
-        jail.prepare()
-        jail.backend()
-    except jail.JailError as error:
-        pytest.skip(str(error))
+pytestmark = [pytest.mark.usefixtures("a_jail"),
+              pytest.mark.xdist_group("grade")]  # Dask is as wide as the machine: one of these at a time
 
 
 def grade(submissions, output, *options, **environment):

@@ -20,12 +20,7 @@ from helpers.settings import ROOT
 
 
 @pytest.fixture
-def jailed():
-    try:
-        if jail.backend() != "bubblewrap":
-            pytest.skip("no bubblewrap here")
-    except jail.JailError as error:
-        pytest.skip(str(error))
+def jailed(bubblewrap):
     jail.install()
 
 

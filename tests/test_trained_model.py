@@ -6,20 +6,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from grading import jail, trained_model
+from grading import trained_model
 from helpers import export, models, shapes, voc
 from tests import golden
 
-pytestmark = pytest.mark.xdist_group("trained_model")  # one worker draws the fresh images
-
-
-@pytest.fixture(autouse=True)
-def a_jail():
-    try:
-        jail.prepare()
-        jail.backend()
-    except jail.JailError as error:
-        pytest.skip(str(error))
+pytestmark = [pytest.mark.usefixtures("a_jail"),
+              pytest.mark.xdist_group("trained_model")]  # one worker draws the fresh images
 
 
 def saved(path, model, names=shapes.CLASS_NAMES, size=96):
