@@ -13,7 +13,9 @@ sets a bomb in one's own kernel pays for what it hits.
 
 import atexit
 import contextlib
+import importlib
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -43,7 +45,9 @@ class JailedExecute(Execute):
         run = _Run(nb, limits, time.monotonic() + limits.wall, self)
         model = self.folder(resources) / jail.MODEL
         jail.install()
-        path = nest() if self.warm and jail.backend() == "bubblewrap" else ""
+        path = resources["nest"] = nest() if self.warm and jail.backend() == "bubblewrap" else ""
+        if not path:  # the judge will want PyTorch: it is imported while the kernel does the same
+            threading.Thread(target=importlib.import_module, args=["grading.verdict"], daemon=True).start()
         for _ in range(self.restarts + 1):
             with self.kernel(model, run, limits, path) as kernel:
                 if run.through(kernel):

@@ -30,8 +30,8 @@ from traitlets.config import PyFileConfigLoader
 
 from grading.page import clean, render
 from grading.results import explain
+from helpers.settings import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent  # helpers.settings would import torch
 TEXT = 10_000  # characters of a text
 PICTURE, PICTURES = 1_000_000, 4_000_000  # characters of a picture, of all in a notebook
 OUTPUTS, SIDE = 30, 4000  # outputs of a cell, pixels of a picture's side

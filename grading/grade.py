@@ -24,6 +24,9 @@ from helpers.settings import ROOT, SettingsError, show
 
 OUTPUT = ROOT / "build" / "grades"
 RESULT = "result.json"  # beside the autograded notebook
+# So that formgrader and nbgrader's commands work in the folder of grades too
+CONFIG = (f"load_subconfig('nbgrader_config.py', path={str(ROOT)!r})\n"
+          f"get_config().CourseDirectory.source_directory = {str(ROOT / 'solutions')!r}\n")
 MANY = 10  # lines of one kind that are printed; the report has them all
 
 
@@ -57,6 +60,7 @@ def grade(arguments):
     _grade_new(intake.submissions, course, arguments)
     graded = [json.loads(path.read_text()) for path in sorted(course.glob(f"autograded/*/*/{RESULT}"))]
     settings = shard.config()
+    _write(course / "nbgrader_config.py", CONFIG)
     gradebook.merge(course / "gradebook.db", graded, settings)
     _export(course, settings)
     print("Writing feedback and report ...")

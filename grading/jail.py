@@ -118,8 +118,7 @@ def launch(connection_file):
     connection["ip"] = f"{SOCKETS}/{name}"
     if os.environ.get("COURSE_JAIL_WARM"):
         from grading import warm
-        if started := warm.launch(os.environ["COURSE_JAIL_WARM"], connection, model, limits):
-            process = _Warm(*started)
+        if process := warm.launch(os.environ["COURSE_JAIL_WARM"], connection, model, limits):
             os.symlink(f"/proc/{process.pid}/root{SOCKETS}", link)
             return watch(process, limits, process.pid)
     inside = folder / "inside.json"
@@ -137,28 +136,6 @@ def launch(connection_file):
     if status and not pid:
         print("jail:", stderr.text().strip(), file=sys.stderr)
     return status
-
-
-class _Warm:
-    """A kernel that `grading.warm` forked, as `watch` wants it: the connection tells when it ends."""
-
-    def __init__(self, connection, pid):
-        self.connection, self.pid, self.status = connection, pid, None
-
-    def wait(self, timeout=None):
-        self.connection.settimeout(timeout)
-        try:
-            while data := self.connection.recv(16):
-                self.status = int(data)
-        except TimeoutError:
-            raise subprocess.TimeoutExpired("kernel", timeout) from None
-        except OSError:
-            pass
-        return 1 if self.status is None else self.status
-
-    def kill(self):
-        with contextlib.suppress(OSError):
-            os.kill(self.pid, signal.SIGKILL)
 
 
 def take_model(path, copy):

@@ -18,8 +18,8 @@ from jupyter_client import BlockingKernelClient, KernelManager
 from nbformat.v4 import new_output
 
 from grading import jail
+from helpers.settings import PROBE_MIME
 
-MIME = "application/vnd.segmentation-course.probe+json"  # as helpers.probes.MIME, which imports torch
 LARGEST = 8 * 2 ** 20  # bytes of one message; the largest bundle of answers is a tenth of that
 FLOOD = 10  # times the output that a cell may show, after which it is stopped
 TEXT = 100_000  # characters kept of a traceback
@@ -235,4 +235,4 @@ def _answers(value):
     return value if depth <= DEEPEST else {"refused": "nested too deep, or not text"}
 
 
-_CLEAN = {"text/plain": _text, "image/png": _picture, "image/jpeg": _picture, MIME: _answers}
+_CLEAN = {"text/plain": _text, "image/png": _picture, "image/jpeg": _picture, PROBE_MIME: _answers}

@@ -20,8 +20,8 @@ import nbformat
 import numpy as np
 
 from grading.source import tree
+from helpers.settings import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent  # helpers.settings would import torch
 MARGIN = 7  # bits beyond the number of pairs: one false alarm in a hundred classes, if students write alone
 COPIED = (0.1, 0.5, 0.9)  # shares of the answers that a copier may have copied; the likeliest counts
 WORD_BITS, ODD_BITS = 2, 4  # for each word of a comment that is the course's; for each other word, name, odd line

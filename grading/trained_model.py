@@ -4,7 +4,6 @@ For models of the embedded data set the images are drawn afresh, from a seed of 
 models of Pascal VOC they are validation images from the grader's DATA_ROOT.
 """
 
-import atexit
 import json
 import os
 import sys
@@ -13,37 +12,30 @@ from functools import cache
 from pathlib import Path
 
 from grading import jail
+from helpers.settings import MODELS
 
 GOAL = 0.4
-IMAGES = 120  # fresh ones, as many as the validation set has
-FIRST_SEED = 1_000_000  # far from the seeds of the images that students have
 NAME = "trained_model"
 
 
-def verdict(path, seed=0):
+def verdict(path, seed=0, nest=""):
     """Points or not: (None, what it reached) for a model that earns them, else (id, reason).
 
-    `seed` draws the fresh images: one for all submissions that are graded together.
+    `seed` draws the fresh images: one for all submissions that are graded together. `nest` is the path of a
+    warm parent (`grading.warm`), from which the jail can be forked.
     """
-    from helpers import metrics  # imports torch: only when a model is judged
     if not Path(path).is_file():
         return "no_model_file", ("No model.safetensors was handed in beside this notebook, so there is no trained model "
                                  "to judge. Notebook 5 writes it; hand in both files.")
-    roots = data_roots(seed)
-    answer = _run(Path(path), roots)
+    answer = _run(Path(path), seed, nest)
     if "error" in answer:
         return "unreadable_model", answer["error"]
-    if "confusion" not in answer:
+    if "mean_iou" not in answer:
         return "no_data", ("This model knows the classes of Pascal VOC, and this grader has no VOC images to run it on. "
                            "Grade again with DATA_ROOT=, or hand in a model of the data set shapes.")
-    confusion = _matrix(answer["confusion"])
-    if confusion is None:
-        return "unreadable_model", "The model file could not be run: its output was no confusion matrix."
-    score = metrics.mean_iou(confusion)
-    background = metrics.mean_iou(_all_background(confusion))
-    root = roots[answer["dataset"]]
-    untrained = _untrained(answer["model"], answer["dataset"], root, answer["size"])
-    reached = (f"mean IoU {score:.3f} on {_count(root)} images that it has not seen "
+    score, background = answer["mean_iou"], answer["background"]
+    untrained = _untrained(answer["model"], answer["dataset"], answer["size"], seed, nest)
+    reached = (f"mean IoU {score:.3f} on {answer['images']} images that it has not seen "
                f"(all background {background:.3f}, untrained {untrained:.3f})")
     if score <= background:
         return "below_baseline", f"Your model reaches {reached}: no better than calling every pixel background."
@@ -54,74 +46,46 @@ def verdict(path, seed=0):
     return None, f"Your model reaches {reached}: above the goal of {GOAL:.2f}."
 
 
+def _run(path, seed, nest):
+    """What `helpers.score` says of a model file; anything unexpected is an error too."""
+    with tempfile.TemporaryDirectory(prefix="course-model-") as folder:
+        os.chmod(folder, 0o755)  # the jail's user reads it
+        copy = Path(folder, path.name)
+        if not jail.take_model(path, copy):
+            return {"error": "The model file is no plain file, or far too large; hand in the one of notebook 5."}
+        answer = _score(["file", str(seed)], nest, copy)
+    known = isinstance(answer, dict) and (isinstance(answer.get("error"), str) or _is_score(answer))
+    return answer if known else {"error": "The model file ended its run before there was a result: it is broken, or "
+                                          "far too large."}
+
+
+def _is_score(answer):
+    of_course = (answer.get("dataset") in ("shapes", "voc") and answer.get("model") in MODELS
+                 and type(answer.get("size")) is int)
+    if "mean_iou" not in answer:
+        return of_course
+    return of_course and type(answer.get("images")) is int and all(
+        type(answer.get(key)) is float and 0 <= answer[key] <= 1 for key in ("mean_iou", "background"))
+
+
 @cache
-def data_roots(seed):
-    """Data set to folder; the fresh images are drawn once a grading process, and go with it."""
-    from helpers import shapes
-    folder = tempfile.TemporaryDirectory(prefix="course-held-out-")
-    atexit.register(folder.cleanup)
-    os.chmod(folder.name, 0o755)  # the jail's user reads them
-    shapes.write(folder.name, {"train": 1, "val": IMAGES}, {"train": 0, "val": FIRST_SEED + seed})
-    roots = {"shapes": Path(folder.name)}
-    if os.environ.get("COURSE_DATASET") == "voc" and os.environ.get("COURSE_DATA_ROOT"):
-        roots["voc"] = Path(os.environ["COURSE_DATA_ROOT"])
-    return roots
+def _untrained(model, dataset, size, seed, nest):
+    """Mean IoU of the architecture before any training: trusted code alone, once a grading process."""
+    answer = _score(["untrained", str(seed), model, dataset, str(size)], nest)
+    return answer["mean_iou"] if answer else 0.0
 
 
-def _run(path, roots):
-    """What `helpers.score` says of a model file, in the jail; anything unexpected is an error too."""
-    names = {name: f"/course/held-out/{name}" for name in roots}
+def _score(arguments, nest, model=None):
+    """What `python -m helpers.score` prints in the jail, or None."""
+    text = None
+    if nest:
+        from grading import warm  # Linux only
+        text = warm.run(nest, "helpers.score", [*arguments, *([f"{jail.WORK}/{jail.MODEL}"] if model else [])], model)
+    if text is None:
+        inside = model if jail.backend() == "none" else f"{jail.COURSE}/{jail.MODEL}"
+        text = jail.run([sys.executable, "-m", "helpers.score", *arguments, *([str(inside)] if model else [])],
+                        [(model, inside)] if model else []).stdout
     try:
-        with tempfile.TemporaryDirectory(prefix="course-model-") as folder:
-            os.chmod(folder, 0o755)  # the jail's user reads it
-            copy = Path(folder, path.name)
-            if not jail.take_model(path, copy):
-                return {"error": "The model file is no plain file, or far too large; hand in the one of notebook 5."}
-            inside, model = names, "/course/model.safetensors"
-            if jail.backend() == "none":
-                inside, model = roots, copy
-            run = jail.run([sys.executable, "-m", "helpers.score", str(model),
-                            *(f"{name}={inside[name]}" for name in roots)],
-                           read_only=((copy, model), *((roots[name], names[name]) for name in roots)))
-        answer = json.loads(run.stdout.splitlines()[-1])
-        known = {"shapes", "voc"}
-        if isinstance(answer.get("error"), str) or (answer["dataset"] in known and answer["model"] in _models()
-                                                    and type(answer["size"]) is int):
-            return answer
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError):
-        pass
-    return {"error": "The model file ended its run before there was a result: it is broken, or far too large."}
-
-
-def _models():
-    from helpers.settings import MODELS
-    return MODELS
-
-
-def _matrix(rows):
-    """Int64[C, C] of what a jail printed, or None."""
-    import torch
-    try:
-        matrix = torch.tensor(rows, dtype=torch.int64)
-    except (TypeError, ValueError, RuntimeError):
+        return json.loads(text.splitlines()[-1])
+    except (ValueError, IndexError):
         return None
-    return matrix if matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1] and matrix.min() >= 0 else None
-
-
-def _all_background(confusion):
-    """The same targets, all of them taken for background."""
-    background = confusion * 0
-    background[:, 0] = confusion.sum(1)
-    return background
-
-
-@cache
-def _untrained(model, dataset, root, size):
-    from helpers import score
-    return score.untrained(model, dataset, root, size)
-
-
-def _count(root):
-    from helpers import score
-    names = root / "VOCdevkit" / "VOC2012" / "ImageSets" / "Segmentation" / "val.txt"
-    return min(len(names.read_text().split()), score.MOST_IMAGES)

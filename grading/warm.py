@@ -10,11 +10,14 @@ all of the jail ends.
     with Nest() as nest: ...     outside: the parent; `nest.path` goes to launch as COURSE_JAIL_WARM
 """
 
+import contextlib
 import ctypes
+import importlib
 import json
 import os
 import resource
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -52,7 +55,7 @@ class Nest:
                 self.process = jail.start(
                     [sys.executable, "-c", code],
                     [(jail.ROOT / "grading" / f"{name}.py", f"{jail.COURSE}/grading/{name}.py")
-                     for name in ("__init__", "jail", "seccomp", "walls", "warm")],
+                     for name in ("__init__", "jail", "seccomp", "verdict", "walls", "warm")],
                     pass_fds=(listener.fileno(), write, watched), nested=True, stdout=subprocess.DEVNULL)[0]
                 os.close(write)
                 os.close(watched)
@@ -70,37 +73,79 @@ class Nest:
 
 
 def launch(path, connection, model, limits):
-    """Ask the parent at `path` for a kernel; a connection and the process id of the kernel's init, or None."""
-    kernel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    """Ask the parent at `path` for a kernel; it as `Forked`, or None."""
+    with contextlib.ExitStack() as stack:
+        files = {"model": stack.enter_context(open(model, "rb"))} if model else {}
+        return _fork(path, {"connection": connection}, files, limits)
+
+
+def run(path, module, arguments, model=None, stdin="", limits=jail.Limits()):
+    """What `module.main(*arguments)` prints in a fork of the parent at `path`; None if there is none or it fails.
+
+    `model` is a file to be seen as the working folder's model, `stdin` text.
+    """
+    with contextlib.ExitStack() as stack:
+        read, write = os.pipe()
+        output = stack.enter_context(open(read, "rb"))
+        with open(write, "wb") as stdout, tempfile.TemporaryFile() as given:
+            given.write(stdin.encode())
+            given.seek(0)
+            files = {"stdin": given, "stdout": stdout}
+            if model:
+                files["model"] = stack.enter_context(open(model, "rb"))
+            process = _fork(path, {"module": module, "arguments": arguments}, files, limits)
+        drain = jail.Drain(output, limits.output)
+        ended = process and jail.watch(process, limits, process.pid)
+        return drain.text() if ended == 0 else None
+
+
+def _fork(path, what, files, limits):
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        kernel.connect(path)
-        kernel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        asked = {"connection": connection, "environment": jail.environment(), "limits": vars(limits)}
-        files = []
-        if model:
-            files.append(os.open(model, os.O_RDONLY))
-        socket.send_fds(kernel, [json.dumps(asked).encode()], files)
-        for file in files:
-            os.close(file)
-        kernel.settimeout(20)
-        data, control, _, _ = kernel.recvmsg(16, socket.CMSG_SPACE(12))
+        connection.connect(path)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        asked = what | {"environment": jail.environment(), "limits": vars(limits), "files": list(files)}
+        socket.send_fds(connection, [json.dumps(asked).encode()], [file.fileno() for file in files.values()])
+        connection.settimeout(20)
+        data, control, _, _ = connection.recvmsg(16, socket.CMSG_SPACE(12))
         if data != b"up":
-            raise OSError("no kernel")
-        kernel.settimeout(None)
-        return kernel, struct.unpack("iii", control[0][2])[0]  # the id as it is outside
+            raise OSError("nothing forked")
+        return Forked(connection, struct.unpack("iii", control[0][2])[0])  # the id as it is outside
     except (OSError, IndexError):
-        kernel.close()
+        connection.close()
         return None
+
+
+class Forked:
+    """What the parent forked, as `jail.watch` wants it: the connection tells when it ends."""
+
+    def __init__(self, connection, pid):
+        self.connection, self.pid, self.status = connection, pid, None
+
+    def wait(self, timeout=None):
+        self.connection.settimeout(timeout)
+        try:
+            while data := self.connection.recv(16):
+                self.status = int(data)
+        except TimeoutError:
+            raise subprocess.TimeoutExpired("jail", timeout) from None
+        except OSError:
+            pass
+        return 1 if self.status is None else self.status
+
+    def kill(self):
+        with contextlib.suppress(OSError):
+            os.kill(self.pid, signal.SIGKILL)
 
 
 # ---- from here on: inside ----
 
 def hatch(listener, ready, life):
     """The parent's life: import, then fork a kernel for whoever connects."""
-    import helpers.checks  # noqa: F401
     import helpers.plotting  # noqa: F401
-    import helpers.probes  # noqa: F401
+    import helpers.score  # noqa: F401
     import helpers.widgets  # noqa: F401
+    import grading.verdict  # noqa: F401
     import ipykernel.ipkernel  # noqa: F401
     import ipykernel.kernelapp  # noqa: F401
     import matplotlib.pyplot  # noqa: F401
@@ -153,8 +198,9 @@ def _mount(source, target, kind=None, flags=0, options=None):
 
 def _namespaces(connection, fonts):
     """New namespaces; the first child in them is their init."""
-    data, files, _, _ = socket.recv_fds(connection, LARGEST, 1)
+    data, files, _, _ = socket.recv_fds(connection, LARGEST, 3)
     asked = json.loads(data)
+    files = dict(zip(asked["files"], files))
     user, group = os.getuid(), os.getgid()
     _check(_libc.unshare(_NAMESPACES))
     Path("/proc/self/setgroups").write_text("deny")
@@ -176,12 +222,12 @@ def _init(connection, asked, files, fonts):
     os.mkdir("/tmp/matplotlib")
     for name, content in fonts.items():
         Path("/tmp/matplotlib", name).write_bytes(content)
-    Path(jail.SOCKETS, "kernel.json").write_text(json.dumps(asked["connection"]))
-    for file in files:
+    if "connection" in asked:
+        Path(jail.SOCKETS, "kernel.json").write_text(json.dumps(asked["connection"]))
+    if "model" in files:
         copy = Path(jail.WORK, jail.MODEL)
-        with open(file, "rb") as source, open(copy, "wb") as target:
-            while chunk := source.read(1 << 20):
-                target.write(chunk)
+        with open(files["model"], "rb") as source, open(copy, "wb") as target:
+            shutil.copyfileobj(source, target)
         _mount(copy, copy, flags=_BIND)
         _mount(copy, copy, flags=_BIND | _REMOUNT | _READ_ONLY | _NO_SUID | _NO_DEVICES)
     _check(_libc.sethostname(b"jail", 4))
@@ -189,13 +235,13 @@ def _init(connection, asked, files, fonts):
     for capability in range(64):
         _libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
     _check(_libc.capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()))
-    kernel = os.fork()
-    if kernel == 0:
+    child = os.fork()
+    if child == 0:
         connection.close()
-        _finish(lambda: _kernel(asked["environment"], limits))
+        _finish(lambda: _child(asked, limits, files))
     _check(_libc.prctl(4, 0, 0, 0, 0))  # PR_SET_DUMPABLE: the kernel must not write to its init's memory
     null = os.open(os.devnull, os.O_RDWR)
-    for file in range(3):
+    for file in {0, 1, 2, *files.values()}:
         os.dup2(null, file)
     connection.send(b"up")
     watched = select.poll()
@@ -210,18 +256,18 @@ def _init(connection, asked, files, fonts):
                 return 0
             if not ended:
                 break
-            if ended == kernel:
+            if ended == child:
                 connection.send(str(os.waitstatus_to_exitcode(status)).encode())
                 return 0
 
 
-def _kernel(environment, limits):
-    """The kernel itself, without capabilities, bounded and filtered."""
+def _child(asked, limits, files):
+    """What was asked for, without capabilities, bounded and filtered."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     null = os.open(os.devnull, os.O_RDWR)
-    for file in range(3):
-        os.dup2(null, file)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        os.dup2(files.get(name, null), number)
     os.closerange(3, 65536)
     for name, value in jail.bounds(limits).items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (value, value))
@@ -231,13 +277,17 @@ def _kernel(environment, limits):
         filter = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
         _check(_libc.prctl(22, 2, ctypes.create_string_buffer(filter, len(filter)), 0, 0))  # PR_SET_SECCOMP
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(asked["environment"])
     os.chdir(jail.WORK)
     import random
 
     import numpy
     random.seed()
     numpy.random.seed()
+    if "module" in asked:
+        importlib.import_module(asked["module"]).main(*asked["arguments"])
+        sys.stdout.flush()
+        return
     sys.argv = ["ipykernel_launcher"]
     sys.path[0] = ""  # as `python -m ipykernel_launcher` leaves it for a notebook
     from ipykernel import kernelapp

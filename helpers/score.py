@@ -1,31 +1,45 @@
-"""What a model file is worth: `python -m helpers.score model.safetensors DATA_ROOT` prints its confusion matrix.
+"""What a model file is worth on images that nobody has trained on; the grader runs this in its jail.
 
-The grader runs this in its jail, on images that nobody has trained on.
+    python -m helpers.score file SEED MODEL_FILE                    one line of JSON
+    python -m helpers.score untrained SEED MODEL DATASET SIZE       the same for a model before training
+
+Images of the embedded data set are drawn from SEED; those of Pascal VOC are the validation images of the
+course's own settings, if they are on VOC.
 """
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader, Subset
 
-from helpers import export, metrics, models, shapes, transforms, voc
+from helpers import export, metrics, models, settings, shapes, transforms, voc
 from helpers.settings import RECIPES, SettingsError
 
 CLASS_NAMES = {"shapes": shapes.CLASS_NAMES, "voc": voc.CLASS_NAMES}
+DRAWN = 120  # fresh images, as many as the validation set has
+FIRST_SEED = 1_000_000  # far from the seeds of the images that students have
 MOST_IMAGES = 200  # of a large validation set, this many, evenly spread
 SIZES = range(32, 513)  # pixels; the size that a model file asks for
 
 
 def score(model, dataset, root, size, device="cpu"):
-    """Confusion matrix Int64[C, C] of `model` on the validation images under `root`, fitted into `size` pixels."""
+    """How `model` does on the validation images under `root`, fitted into `size` pixels.
+
+    Returns {"images": count, "mean_iou": 0..1, "background": 0..1}; the last is what the answer "background"
+    would reach everywhere.
+    """
     names = CLASS_NAMES[dataset]
-    devkit = voc.Devkit(Path(root), names, voc.palette(len(names)))
-    images = devkit.open("val", transforms.eval_transform(size))
-    step = -(-len(images) // MOST_IMAGES)
-    loader = DataLoader(Subset(images, range(0, len(images), step)), batch_size=RECIPES[dataset].batch_size)
-    return metrics.evaluate(model.to(device), loader, len(names), device)
+    images = voc.Devkit(Path(root), names, voc.palette(len(names))).open("val", transforms.eval_transform(size))
+    chosen = Subset(images, range(0, len(images), -(-len(images) // MOST_IMAGES)))
+    loader = DataLoader(chosen, batch_size=RECIPES[dataset].batch_size)
+    confusion = metrics.evaluate(model.to(device), loader, len(names), device)
+    background = torch.zeros_like(confusion)
+    background[:, 0] = confusion.sum(1)  # the same targets, all of them taken for background
+    return {"images": len(chosen), "mean_iou": float(metrics.mean_iou(confusion)),
+            "background": float(metrics.mean_iou(background))}
 
 
 def load(path):
@@ -40,26 +54,37 @@ def load(path):
     return model, card, dataset, size
 
 
-def main(path, *roots):
-    """Print one line of JSON; `roots` are data folders as `shapes=DIR` or `voc=DIR`."""
-    roots = dict(root.split("=", 1) for root in roots)
+def file(seed, path):
+    """What the model file at `path` is and reaches; "error", a sentence, if it is none. No score without images."""
     try:
         model, card, dataset, size = load(path)
         answer = {"model": card["model"], "dataset": dataset, "size": size}
-        if dataset in roots:
-            answer["confusion"] = score(model, dataset, roots[dataset], size).tolist()
+        return answer | _on_fresh_images(model, dataset, size, seed)
     except SettingsError as error:
-        answer = {"error": str(error)}
+        return {"error": str(error)}
     except Exception as error:  # the file is a stranger's: whatever it breaks, there is an answer
-        answer = {"error": f"model file: expected one that notebook 5 wrote, found one that ends in "
-                           f"{type(error).__name__}; run notebook 5 to its end again"}
-    print(json.dumps(answer))
+        return {"error": f"model file: expected one that notebook 5 wrote, found one that ends in "
+                         f"{type(error).__name__}; run notebook 5 to its end again"}
 
 
-def untrained(name, dataset, root, size, seed=0):
-    """Mean IoU (0..1) of the architecture `name` before any training."""
-    torch.manual_seed(seed)
-    return metrics.mean_iou(score(models.create(name, len(CLASS_NAMES[dataset])), dataset, root, size))
+def untrained(seed, name, dataset, size):
+    """What the architecture `name` reaches before any training."""
+    torch.manual_seed(0)
+    return _on_fresh_images(models.create(name, len(CLASS_NAMES[dataset])), dataset, int(size), seed)
+
+
+def _on_fresh_images(model, dataset, size, seed):
+    if dataset == "voc":
+        here = settings.load()
+        return score(model, dataset, here.data_root, size) if here.dataset == dataset else {}
+    with tempfile.TemporaryDirectory() as folder:
+        shapes.write(folder, {"train": 1, "val": DRAWN}, {"train": 0, "val": FIRST_SEED + int(seed)})
+        return score(model, dataset, folder, size)
+
+
+def main(what, *arguments):
+    """Print one line of JSON."""
+    print(json.dumps({"file": file, "untrained": untrained}[what](*arguments)))
 
 
 if __name__ == "__main__":

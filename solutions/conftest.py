@@ -1,8 +1,8 @@
 """For nbval: the answers of hidden tests depend on the machine's last digits and are not stored."""
 
-from helpers.probes import MIME
+from helpers.settings import PROBE_MIME
 
 
 def pytest_collectstart(collector):
     if collector.path.suffix == ".ipynb":
-        collector.skip_compare += (MIME,)
+        collector.skip_compare += (PROBE_MIME,)

@@ -5,8 +5,9 @@ import json
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from grading import judge
-from helpers.probes import MIME, PROBES, answers
+from grading import judge, verdict
+from helpers.probes import PROBES, answers
+from helpers.settings import PROBE_MIME as MIME
 from tests.misconceptions import bank
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # answers may warn
@@ -26,13 +27,13 @@ def shown(answer, seed):
 @pytest.mark.parametrize("answer", WRONG, ids=str)
 def test_a_wrong_answer_earns_nothing(answer):
     for seed in SEEDS:
-        assert judge.verdict(answer.exercise, seed, [shown(answer, seed)])
+        assert verdict.verdict(answer.exercise, seed, [shown(answer, seed)])
 
 
 @pytest.mark.parametrize("answer", RIGHT, ids=str)
 def test_a_right_answer_earns_its_points(answer):
     for seed in SEEDS:
-        assert judge.verdict(answer.exercise, seed, [shown(answer, seed)]) is None
+        assert verdict.verdict(answer.exercise, seed, [shown(answer, seed)]) is None
 
 
 def notebook(*outputs):
@@ -73,8 +74,8 @@ def test_a_number_as_result_is_no_partial_credit():
 @pytest.mark.parametrize("data", [None, 3, "x", [1], {"a": {}}, [[[[]]]], {"value": float("nan")}, [True] * 9],
                          ids=repr)
 def test_answers_of_any_form_are_judged_without_a_crash(data):
-    assert judge.verdict("mean_iou", 5, [{"name": "mean_iou", "seed": 5, "answers": data}])
-    assert judge.verdict("mean_iou", 5, [data])
+    assert verdict.verdict("mean_iou", 5, [{"name": "mean_iou", "seed": 5, "answers": data}])
+    assert verdict.verdict("mean_iou", 5, [data])
 
 
 def test_the_seed_is_drawn_anew_for_each_submission(monkeypatch):

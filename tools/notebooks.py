@@ -5,8 +5,7 @@ from nbclient import NotebookClient
 from traitlets.config import Config
 
 from helpers.files import atomic
-from helpers.probes import MIME
-from helpers.settings import ROOT
+from helpers.settings import PROBE_MIME, ROOT
 
 NAMES = ("01_setup", "02_augmentation", "03_model", "04_training", "05_evaluation")
 _ENCRYPTED = Config({"KernelManager": {"transport_encryption": "auto"}})  # else every kernel warns on stderr
@@ -29,7 +28,7 @@ def tidy(notebook):
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
-            for kind in ("application/vnd.jupyter.widget-view+json", MIME):
+            for kind in ("application/vnd.jupyter.widget-view+json", PROBE_MIME):
                 output.get("data", {}).pop(kind, None)
     return notebook
 

@@ -12,7 +12,6 @@ from helpers.checks.guard import as_found
 from helpers.probes import augmentation, evaluation, model, setup, training
 from helpers.probes.data import encode
 
-MIME = "application/vnd.segmentation-course.probe+json"
 PROBES = {**setup.PROBES, **augmentation.PROBES, **model.PROBES, **training.PROBES, **evaluation.PROBES}
 
 
@@ -27,4 +26,4 @@ def probe(name, function):
     """Show a student's answers as data: once in a graded cell, in its hidden part."""
     seed = settings.probe_seed()
     bundle = {"name": name, "seed": seed, "answers": answers(name, function, seed)}
-    display({MIME: bundle, "text/plain": f"Answers of {name}, for the grader."}, raw=True)
+    display({settings.PROBE_MIME: bundle, "text/plain": f"Answers of {name}, for the grader."}, raw=True)
