@@ -10,6 +10,9 @@ import sys
 
 import nbformat
 import pytest
+from nbgrader.apps import NbGrader
+from nbgrader.apps.api import NbGraderAPI
+from nbgrader.coursedir import CourseDirectory
 
 from grading import cluster, gradebook, shard
 from helpers.settings import ROOT
@@ -65,6 +68,21 @@ def test_there_is_a_report_and_feedback_for_each_notebook(graded):
     pages = {path.relative_to(output / "feedback").as_posix() for path in (output / "feedback").glob("*/*/*.html")}
     assert pages == {f"{student}/{name}/{name}.html" for student, names in expected.items() for name in names}
     assert "6 notebooks of 5 students: 0 graded before, 6 to grade" in printed
+
+
+def test_formgrader_finds_the_assignments_and_submissions_in_the_folder_of_grades(graded, monkeypatch):
+    _, output, expected, _ = graded
+    monkeypatch.chdir(output)
+    formgrader = NbGrader()
+    formgrader.load_config_file()
+    api = NbGraderAPI(CourseDirectory(config=formgrader.config), config=formgrader.config)
+    submitted = {one["name"]: one["num_submissions"] for one in api.get_assignments()}
+    assert submitted == {name: sum(name in names for names in expected.values()) for name in notebooks.NAMES}
+
+
+def test_what_collects_and_merges_has_no_need_of_pytorch():
+    code = "import sys, grading.grade; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 def test_a_second_run_grades_only_what_is_new(graded):
