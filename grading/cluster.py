@@ -76,7 +76,12 @@ def _outcome(future, assignment):
 
 def _same_course(client):
     """Every worker must have this very course."""
-    versions = client.run(shard.course_version)
+    try:
+        versions = client.run(shard.course_version)
+    except Exception as error:  # what a worker stumbled over arrives as any kind of exception
+        raise ClusterError(f"SCHEDULER: the workers have no course they can import ({str(error)[:100]}); start them in "
+                           "its folder, with its environment: .venv/bin/python -m dask worker --nthreads 1 "
+                           "tcp://...") from None
     if not versions:
         raise ClusterError("SCHEDULER: expected workers, found none; start some, then run it again")
     other = [address for address, version in versions.items() if version != shard.course_version()]

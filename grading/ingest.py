@@ -17,10 +17,9 @@ from pathlib import Path
 import nbformat
 
 from grading import archives, layouts, reading, source
+from grading.walls import MODEL_SIZE, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 WITH_MODEL = "05_evaluation"
-MOST_MODEL = 60_000_000  # bytes
 _NOTEBOOK = re.compile(r".*\.(?:ipynb\b.*|json|py)", re.IGNORECASE | re.DOTALL)
 _SURELY = re.compile(r".*\.ipynb\b.*", re.IGNORECASE | re.DOTALL)  # the rest is looked into, but not missed
 
@@ -279,8 +278,8 @@ def _newest(items, name, problems):
 
 def _model_problem(file):
     """Why a file is no set of tensors, by its size and header, or None."""
-    if file.size > MOST_MODEL:
-        return f"{file.size / 1e6:.0f} MB, at most {MOST_MODEL / 1e6:.0f} MB"
+    if file.size > MODEL_SIZE:
+        return f"{file.size / 1e6:.0f} MB, at most {MODEL_SIZE / 1e6:.0f} MB"
     try:
         with file.open() as stream:
             length = int.from_bytes(stream.read(8), "little")

@@ -1,15 +1,18 @@
 """`make grade` as an instructor runs it: marks, a second run, bad input, workers that die."""
 
+import contextlib
 import csv
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 
 import nbformat
 import pytest
+from distributed import Client
 from nbgrader.apps import NbGrader
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
@@ -117,6 +120,25 @@ def test_submissions_that_are_none_are_one_line(prepare, says, tmp_path):
 def test_an_unreachable_scheduler_is_one_line(graded, tmp_path):
     run = grade(graded[0], tmp_path, "--scheduler", "tcp://127.0.0.1:9")
     assert run.returncode and "SCHEDULER" in run.stderr and "Traceback" not in run.stderr
+
+
+def test_workers_without_the_course_are_one_line(graded, tmp_path):
+    """As they are where somebody has started them in another folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"cwd": tmp_path, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL,
+             "env": {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}}
+    with contextlib.ExitStack() as stack:
+        for command in (["scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"],
+                        ["worker", "--nthreads", "1", "--no-nanny", "--no-dashboard", f"tcp://127.0.0.1:{port}"]):
+            process = stack.enter_context(subprocess.Popen([*dask, *command], **quiet))
+            stack.callback(process.kill)
+        with Client(f"tcp://127.0.0.1:{port}", timeout=120) as client:
+            client.wait_for_workers(1, timeout=120)
+        run = grade(graded[0], tmp_path / "out", "--scheduler", f"tcp://127.0.0.1:{port}")
+    assert run.returncode and "start them in its folder" in run.stderr and "Traceback" not in run.stderr
 
 
 def test_a_gradebook_that_is_locked_or_broken_is_one_line_and_nothing_is_lost(graded):

@@ -264,7 +264,7 @@ def test_what_is_no_model_file_is_left_out(content, taken_in):
 
 
 def test_a_model_file_that_is_too_large_is_left_out(taken_in, monkeypatch):
-    monkeypatch.setattr(ingest, "MOST_MODEL", 50)
+    monkeypatch.setattr(ingest, "MODEL_SIZE", 50)
     submissions, problems = taken_in({"ada/x.ipynb": data("05_evaluation"), "ada/model.safetensors": model()})
     assert submissions["ada", "05_evaluation"].model is None and "at most" in problems[0].text
 
