@@ -214,9 +214,16 @@ def _init(connection, asked, files, fonts):
     """Process 1 of a kernel's jail: lays out its files, starts it, ends when it ends or nobody watches any more."""
     limits = jail.Limits(**asked["limits"])
     _mount(None, "/", flags=_RECURSIVE | _PRIVATE)
+    # an environment below /tmp would be gone with what is laid over it
+    kept = {path: os.open(path, os.O_PATH) for path in sorted({sys.prefix, sys.base_prefix})
+            if path.startswith("/tmp/")}
     for folder, mode in (("/tmp", "0755"), ("/dev/shm", "1777"), (jail.WORK, "0755"), (jail.SOCKETS, "0755")):
         _mount("tmpfs", folder, "tmpfs", _NO_SUID | _NO_DEVICES,
                f"size={limits.disk},nr_inodes={limits.entries},mode={mode}")
+    for path, place in kept.items():
+        os.makedirs(path, exist_ok=True)
+        _mount(f"/proc/self/fd/{place}", path, flags=_BIND)
+        os.close(place)
     _mount("proc", "/proc", "proc", _NO_SUID | _NO_DEVICES)
     os.mkdir("/tmp/home")
     os.mkdir("/tmp/matplotlib")

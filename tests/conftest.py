@@ -1,6 +1,17 @@
 """What tests of the jail share, and the suite's closing line: how many of the bank's answers were judged right."""
 
+import os
+
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def environment():
+    """The grader tells its kernels by environment variables what to draw and where to write; no test sees another's."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

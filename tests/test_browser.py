@@ -1,14 +1,8 @@
 """The explorers in a real JupyterLab, driven by a real browser: does a picture follow its controls?"""
 
-import os
 import re
-import secrets
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +10,8 @@ import nbformat
 import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from tests.colab.front_ends import Lab, served  # noqa: E402
+
 expect = playwright.expect
 pytestmark = pytest.mark.xdist_group("browser")  # one JupyterLab for all of them
 
@@ -56,41 +52,9 @@ def lab(tmp_path_factory):
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     (folder / "notebooks").mkdir()
     nbformat.write(notebook, folder / "notebooks" / "all.ipynb")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port, token = free.getsockname()[1], secrets.token_hex(8)
-    places = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR",
-                                                    "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR",
-                                                    "IPYTHONDIR")}
-    settings = folder / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
-    with open(folder / "server.log", "w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
-             f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
-             f"--ServerApp.root_dir={folder / 'notebooks'}"],
-            env={**os.environ, **places, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-            stdout=log, stderr=log, cwd=folder)
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/api/status?token={token}", server, folder / "server.log")
-            yield f"http://127.0.0.1:{port}/doc/tree/all.ipynb?token={token}"
-        finally:
-            server.terminate()  # the server ends its kernels
-            try:
-                server.wait(15)
-            except subprocess.TimeoutExpired:
-                server.kill()
-
-
-def _wait_for(address, server, log):
-    end = time.monotonic() + PATIENCE / 1000
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            return urllib.request.urlopen(address, timeout=5).close()
-        except OSError:  # not yet
-            time.sleep(0.2)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+    with served(Lab, sys.executable, folder / "notebooks",
+                {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}) as address:
+        yield address("all.ipynb")
 
 
 @pytest.fixture(scope="module")

@@ -255,6 +255,7 @@ def start(output, job, *arguments):
 
 
 def _child(output, job, arguments):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background ignores it
     fetch.PATIENCE = fetch.Patience(attempts=3, first_wait=0.01, longest_wait=2, stall=60)
     for stream in (1, 2):
         os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)

@@ -56,6 +56,21 @@ def test_an_ordinary_user_has_the_same_jail(jailed, tmp_path):
     assert run.stdout.count("refused:") == len(jail.ESCAPES), run.stdout + run.stderr
 
 
+def test_an_environment_below_tmp_is_there_in_a_warm_jail_too(jailed):
+    """Over /tmp a memory file system is laid, and a checkout may well be there."""
+    code = ("import sys, tests.test_jail as t; from grading import execute; "
+            "made = t.executed(('one', 'import sys; assert \"torch\" in sys.modules; import nbgrader; '"
+            "'assert sys.prefix == \"/tmp/elsewhere\"'), "
+            "('two', 'open(sys.prefix + \"/x\", \"w\")'), warm=True); "
+            "assert execute.nest(); print(t.fate(made), [o.get('evalue', '') for o in made.cells[1].outputs])")
+    # a new /tmp, with the environment moved there; the old place is hidden
+    run = subprocess.run(["bwrap", "--dev-bind", "/", "/", "--tmpfs", "/tmp", "--bind", sys.prefix, "/tmp/elsewhere",
+                          "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--",
+                          "env", f"PYTHONPATH={ROOT}", "/tmp/elsewhere/bin/python", "-c", code],
+                         capture_output=True, text=True, cwd="/")
+    assert "['ok', 'OSError']" in run.stdout and "Read-only" in run.stdout, run.stdout + run.stderr
+
+
 def test_files_are_seen_where_they_are_asked_for_and_cannot_be_changed(jailed, tmp_path):
     given = tmp_path / "given.txt"
     given.write_text("hello")

@@ -40,6 +40,8 @@ def writes_to_the_course():
     import sys
     for folder in ("/course", "/course/helpers", "/course/data/shapes", sys.prefix, torch.__path__[0], ROOT, COURSE,
                    "/usr", "/usr/bin", "/etc", "/", "/root", "/home", "/var/tmp", "/run", "/dev", "/proc", "/opt"):
+        if folder == ROOT and ROOT.startswith("/tmp/"):
+            continue  # inside, that is in the jail's own /tmp
         attempt(open, f"{folder}/{MARK}", "w")
     attempt(open, "/course/helpers/settings.py", "a")
     attempt(os.remove, "/course/kernel.json")
