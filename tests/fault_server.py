@@ -85,9 +85,9 @@ class _Handler(BaseHTTPRequestHandler):
         for start in range(0, len(body), size):
             if time.monotonic() > deadline or pace and self.faults.closing.wait(pace):
                 return
-            self.wfile.write(body[start:start + size])
-            with self.faults._lock:
+            with self.faults._lock:  # before it is sent: who has received it may ask at once
                 self.faults.sent[self.path.split("/")[1]] += len(body[start:start + size])
+            self.wfile.write(body[start:start + size])
 
     def fail(self, status, **headers):
         self.send_response(status)
