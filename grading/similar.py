@@ -14,7 +14,6 @@ import itertools
 import re
 import tokenize
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import nbformat
 import numpy as np

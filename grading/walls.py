@@ -213,7 +213,7 @@ def memory(pid):
     """Bytes that the processes of the jail around `pid` hold: their own, and what they share among them."""
     total = 0
     with contextlib.suppress(OSError):
-        inside = f"/proc/{pid}/root/proc"  # lists the jail's processes alone
+        inside = Path("/proc", str(pid), "root", "proc")  # lists the jail's processes alone
         for child in filter(str.isdigit, os.listdir(inside)):
             with contextlib.suppress(OSError):
                 for line in Path(inside, child, "status").read_text().splitlines():

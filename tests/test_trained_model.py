@@ -11,7 +11,7 @@ from helpers import export, models, shapes, voc
 from tests import golden
 
 pytestmark = [pytest.mark.usefixtures("a_jail"),
-              pytest.mark.xdist_group("trained_model")]  # one worker draws the fresh images
+              pytest.mark.xdist_group("trained_model")]  # one process runs the untrained model
 
 
 def saved(path, model, names=shapes.CLASS_NAMES, size=96):
