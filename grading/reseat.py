@@ -28,8 +28,8 @@ from traitlets import Unicode
 
 from grading import reading, scan, source
 from grading.seats import ALONE, AMONG, BOUND, CELL_ID, GRADE_ID, LINES, Cell, Release, recognise
+from helpers.settings import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 _BY = {CELL_ID: "by cell id", LINES: "by their lines", ALONE: "by their def line",
        AMONG: "by their def line, among others", BOUND: "by name"}
 _NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
