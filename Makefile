@@ -33,8 +33,8 @@ grade: .venv/ready $(filter tests/golden,$(SUBMISSIONS:%/=%))
 	@SCHEDULER=$(SCHEDULER) JAIL=$(JAIL) $(BIN)/python -m grading.grade "$(SUBMISSIONS)" $(if $(WORKERS),--workers $(WORKERS))
 
 # A small class with known marks, to try the grading on
-tests/golden: tests/golden.py $(wildcard notebooks/*/*.ipynb) | .venv/ready
-	$(BIN)/python -m tests.golden $@
+tests/golden: tests/support/golden.py $(wildcard notebooks/*/*.ipynb) | .venv/ready
+	$(BIN)/python -m tests.support.golden $@
 
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks $(ONLY)
@@ -50,7 +50,7 @@ test: export COURSE_MIRRORS :=
 test: .venv/ready
 	rm -rf build/nbval
 	COURSE_OUTPUT=$(abspath build/nbval) $(BIN)/python -m pytest -q -p no:cacheprovider \
-		--nbval --nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 900 solutions
+		--nbval --nbval-sanitize-with tests/support/nbval_sanitize.cfg --nbval-cell-timeout 900 solutions
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
 
 # An environment with Google Colab's versions; with its Python too: make test-colab COLAB_PYTHON=python3.13

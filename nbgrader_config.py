@@ -10,11 +10,11 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 
 from nbgrader import preprocessors as nbgrader  # noqa: E402
 
-from grading import feedback  # noqa: E402
-from grading.execute import JailedExecute  # noqa: E402
-from grading.judge import DrawSeed, Judge  # noqa: E402
-from grading.release import NameTheTask  # noqa: E402
-from grading.reseat import Reseat  # noqa: E402
+from grading.report import feedback  # noqa: E402
+from grading.run.execute import JailedExecute  # noqa: E402
+from grading.mark.judge import DrawSeed, Judge  # noqa: E402
+from grading.blanks import NameTheTask  # noqa: E402
+from grading.restore.answers import Reseat  # noqa: E402
 
 c = get_config()  # noqa: F821
 

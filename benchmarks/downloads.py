@@ -25,9 +25,9 @@ import torch
 from tqdm import tqdm
 
 from helpers import fetch, models, settings, voc
-from tests import voc_archives
-from tests.fault_server import BAD, GOOD, FaultServer
-from tests.voc_archives import HARM
+from tests.support import voc_archives
+from tests.support.fault_server import BAD, GOOD, FaultServer
+from tests.support.voc_archives import HARM
 
 SIZE, RUNS, PAIRS, DAMAGED = 20_000_000, 5, 5, 200
 KINDS = ("tar", "zip")

@@ -16,9 +16,10 @@ from pathlib import Path
 import nbformat
 import psutil
 
-from grading import cluster, ingest, shard
+from grading import cluster, shard
+from grading.intake import ingest
 from helpers.settings import ROOT
-from tests import classes, golden
+from tests.support import classes, golden
 from tools import notebooks
 
 PLAIN = '''

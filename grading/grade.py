@@ -18,7 +18,10 @@ import filelock
 from nbgrader.plugins import CsvExportPlugin
 from tqdm import tqdm
 
-from grading import cluster, feedback, gradebook, ingest, jail, report, results, shard
+from grading import cluster, gradebook, results, shard
+from grading.intake import ingest
+from grading.report import class_report, feedback
+from grading.run import jail
 from helpers.files import atomic
 from helpers.settings import ROOT, SettingsError, show
 
@@ -66,7 +69,7 @@ def grade(arguments):
     print("Writing feedback and report ...")
     for student, name in feedback.write(course):
         print(f"  no feedback page could be made for {student}, {name}")
-    report.write(graded, {"problems": [vars(problem) for problem in intake.problems]}, course / "report.html")
+    class_report.write(graded, {"problems": [vars(problem) for problem in intake.problems]}, course / "report.html")
     _summary(graded, course)
 
 

@@ -17,7 +17,7 @@ def environment():
 @pytest.fixture(scope="session")
 def a_jail():
     """Whatever jail there is here, ready; the test is skipped, with the reason, where there is none."""
-    from grading import jail
+    from grading.run import jail
     try:
         jail.prepare()
         return jail.backend()

@@ -1,7 +1,7 @@
 """Hidden tests as data: a student's answers on seeded inputs, shown for a judge outside the kernel.
 
 `probe("mean_iou", mean_iou)` runs the function on inputs drawn from `settings.probe_seed()` and
-displays what it returned in one MIME bundle. It judges nothing; `grading.judge` recomputes the
+displays what it returned in one MIME bundle. It judges nothing; `grading.mark.judge` recomputes the
 answers with the reference, in another process, and compares.
 """
 

@@ -12,8 +12,8 @@ import nbformat
 import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from tests.colab.front_ends import Classic, Lab, served  # noqa: E402
-from tests.test_browser import browser  # noqa: E402, F401  (the fixture)
+from tests.support.front_ends import Classic, Lab, served  # noqa: E402
+from tests.browser.test_browser import browser  # noqa: E402, F401  (the fixture)
 from tools import notebooks  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent.parent

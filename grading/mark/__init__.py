@@ -1,0 +1,1 @@
+"""Is it right? Answers beside those of the reference, model files beside the goal, and what a person should look at."""

@@ -1,0 +1,205 @@
+"""What an instructor should look at in a student's own code: read from its syntax, which is never run.
+
+Two kinds: "reference", an answer that is the course's own from `helpers`, and "tampering", code that reaches for
+the grader instead of the exercise. A flag is a hint for a person, never a mark; it can be fooled.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+from grading.intake import source
+
+_HELPERS = {path.stem for path in (Path(__file__).resolve().parents[2] / "helpers").glob("[a-z]*")}
+# Exercise to the functions of `helpers` that are its reference; the tests compare with helpers.probes
+REFERENCES = {
+    "choose_device": ["settings.choose_device"], "load_target": ["voc.load_target"],
+    "count_pixels": ["voc.count_pixels"], "train_transform": ["transforms.train_transform"],
+    "eval_transform": ["transforms.eval_transform"], "denormalize": ["transforms.denormalize"],
+    "build_model": ["models.build_model"], "predict": ["models.predict"],
+    "parameter_groups": ["models.parameter_groups"], "make_criterion": ["training.make_criterion"],
+    "train_one_epoch": ["training.train_one_epoch"],
+    "checkpoint": ["training.save_checkpoint", "training.load_checkpoint"],
+    "confusion_matrix": ["metrics.confusion_matrix"], "mean_iou": ["metrics.mean_iou"],
+    "evaluate": ["metrics.evaluate"], "overlay": ["plotting.overlay"],
+}
+_FUNCTIONS = {path.split(".")[1]: exercise for exercise, paths in REFERENCES.items() for path in paths}
+
+_MODULES = {"ctypes": "memory behind Python's back", "gc": "every object in memory", "builtins": "Python's builtins",
+            "subprocess": "other programs", "socket": "the network", "pty": "other programs", "grading": "the grader",
+            "unittest.mock": "other code, to replace it", "_thread": "threads", "faulthandler": "the interpreter",
+            "helpers.probes": "the hidden tests", "nbgrader": "the grader", "resource": "the grader's limits"}
+_NAMES = {"sys.modules": "the loaded modules", "sys._getframe": "the frames of its callers",
+          "sys.settrace": "a tracer", "sys.setprofile": "a tracer", "sys.meta_path": "the import system",
+          "sys.path_hooks": "the import system",
+          "inspect.currentframe": "the frames of its callers", "inspect.stack": "the frames of its callers",
+          "inspect.getouterframes": "the frames of its callers", "inspect.trace": "the frames of its callers",
+          "os.system": "other programs", "os.popen": "other programs", "os.fork": "other processes",
+          "os.kill": "other processes", "os._exit": "the end of the kernel", "os.execv": "other programs",
+          "os.getppid": "other processes", "os.setsid": "other processes", "exec": "code in a text",
+          "eval": "code in a text", "compile": "code in a text", "__builtins__": "Python's builtins",
+          "atexit.register": "the end of the kernel", "signal.signal": "the grader's interrupts"}
+_PATCHED = ("helpers", "IPython", "builtins", "__builtins__", "torch", "numpy", "json", "base64", "nbclient",
+            "ipykernel", "math", "random", "torchvision")  # their attributes are not for assigning ...
+_FREE = ("torch.backends", "torch.manual_seed")  # ... but these are settings
+_KERNEL = re.compile(r"get_ipython\(\)\.(?!system|run_line_magic|run_cell_magic|magic)\w+")
+_PATHS = re.compile(r"gradebook\.db|/proc/(?:self|\d)|probe_?seed|nbgrader_config|\.ipython/profile|hidden.?tests?\b"
+                    r"|(?:^|/)(?:solutions|autograded|grading)/|vnd\.segmentation-course", re.IGNORECASE)
+_SETTINGS = ("COURSE_DATASET", "COURSE_DATA_ROOT", "COURSE_WEIGHTS", "COURSE_MODEL")  # for students to set
+
+
+def flags(cells):
+    """Flags of a student's code cells.
+
+    Parameters
+    ----------
+    cells : iterable of NotebookNode
+        Answers are known by nbgrader's marks, locked cells are left out, all others are the student's own.
+
+    Returns
+    -------
+    list of dict
+        {"kind": "reference" or "tampering", "exercise": grade id or None, "text": sentence}; each once.
+    """
+    found, known = [], {name: f"helpers.{name}" for name in _HELPERS}
+    for cell in cells:
+        marks = cell.metadata.get("nbgrader", {})
+        node = source.tree(cell.source) if cell.cell_type == "code" and not marks.get("locked") else None
+        if node is None:
+            continue
+        exercise = marks.get("grade_id") if marks.get("solution") else None
+        lines = cell.source.split("\n")
+        for line in lines:
+            if line.lstrip().startswith(("!", "%")) and _PATHS.search(line):
+                found.append(_flag("tampering", exercise, "Names something of the grader's", line))
+        for place, kind, about, text in _looked_at(node, exercise, known):
+            flag = _flag(kind, about, text, lines[getattr(place, "lineno", 1) - 1])
+            found += [flag] if flag not in found else []
+    return found
+
+
+def _flag(kind, exercise, text, line):
+    return {"kind": kind, "exercise": exercise, "text": f"{text}: `{' '.join(line.split())[:120]}`"}
+
+
+def _looked_at(tree, exercise, known):
+    """(node, kind, exercise, sentence) for each finding; `known` maps names to what they are imported from."""
+    nodes = sorted(ast.walk(tree), key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0)))
+    texts = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}  # documentation
+    for node in nodes:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            module = f"{node.module}." if isinstance(node, ast.ImportFrom) and node.module else ""
+            for alias in node.names:
+                path = module + alias.name
+                if isinstance(node, ast.ImportFrom) or alias.asname:
+                    known[alias.asname or alias.name] = path
+                else:
+                    known[alias.name.split(".")[0]] = alias.name.split(".")[0]
+                yield from _import(node, path, alias, exercise)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if node.name in ("__eq__", "__ne__") and _constant(node):
+                yield node, "tampering", exercise, "A comparison that always gives the same result"
+        elif isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete)):
+            yield from _assignment(node, exercise, known)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in texts:
+            if _PATHS.search(node.value) or node.value.startswith("COURSE_") and node.value not in _SETTINGS:
+                yield node, "tampering", exercise, "Names something of the grader's"
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", None) in ("setattr", "delattr") and node.args:
+            path = _path(node.args[0], known)
+            if path and _watched(f"{path}.x"):
+                yield node, "tampering", exercise, f"Changes {path}"
+        if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)) and (path := _path(node, known)):
+            yield from _use(node, path, exercise)
+
+
+def _import(node, path, alias, exercise):
+    for name, what in _MODULES.items():
+        if path == name or path.startswith(f"{name}."):
+            yield node, "tampering", exercise, f"Reaches for {what}"
+    if path in _NAMES:
+        yield node, "tampering", exercise, f"Reaches for {_NAMES[path]}"
+    taken = [exercise] if exercise else [_FUNCTIONS.get(alias.asname or alias.name)]
+    for about in filter(None, taken):
+        ends = REFERENCES.get(about, [])
+        if any(_is_reference(path, end) or path == f"helpers.{end.split('.')[0]}.*" for end in ends):
+            yield node, "reference", about, "Imports the course's own answer"
+
+
+def _assignment(node, exercise, known):
+    targets = node.targets if isinstance(node, (ast.Assign, ast.Delete)) else [node.target]
+    for target in targets:
+        path = _path(target, known)
+        inside = isinstance(target, (ast.Attribute, ast.Subscript))
+        if inside and path and _watched(path):
+            yield node, "tampering", exercise, f"Changes {path}"
+        if isinstance(target, ast.Attribute) and target.attr in ("__eq__", "__ne__", "__code__"):
+            yield node, "tampering", exercise, f"Changes {target.attr}"
+        value = getattr(node, "value", None)
+        if isinstance(target, ast.Name) and value is not None:
+            origin = _path(value, known)
+            about = _FUNCTIONS.get(target.id)
+            if about and not exercise and any(_is_reference(origin, end) for end in REFERENCES[about]):
+                yield node, "reference", about, "Takes the course's own answer"
+            known.pop(target.id, None)
+            if origin and isinstance(value, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)):
+                known[target.id] = origin
+
+
+def _use(node, path, exercise):
+    if path in _NAMES and (isinstance(node, ast.Attribute) or "." not in path):
+        yield node, "tampering", exercise, f"Reaches for {_NAMES[path]}"
+    elif _KERNEL.fullmatch(path):
+        yield node, "tampering", exercise, f"Reaches for the kernel, {path}"
+    elif isinstance(node, ast.Attribute) and any(path == name or path.startswith(f"{name}.") for name in
+                                                 ("helpers.probes", "builtins")):
+        yield node, "tampering", exercise, f"Reaches for {path}"
+    elif exercise and any(_is_reference(path, end) for end in REFERENCES.get(exercise, [])):
+        yield node, "reference", exercise, "Uses the course's own answer"
+
+
+def _is_reference(path, end):
+    """Whether a path in `helpers` ends at a reference, also by way of another module; a check is none."""
+    function = end.split(".")[1]
+    check = f"helpers.checks.{function}"
+    return (path or "").startswith("helpers.") and path.endswith(f".{function}") and path != check
+
+
+def _watched(path):
+    return path.split(".")[0] in _PATCHED and "." in path and not path.startswith(_FREE)
+
+
+def _path(node, known):
+    """Where an expression leads, as a dotted name: imports, `getattr`, `vars` and `__dict__` seen through; or None."""
+    steps = []
+    while len(steps) < 20:
+        if isinstance(node, ast.Attribute):
+            steps += [] if node.attr == "__dict__" else [node.attr]
+            node = node.value
+        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            steps.append(str(node.slice.value))
+            node = node.value
+        elif isinstance(node, ast.Call):
+            function = _path(node.func, known) if not isinstance(node.func, ast.Call) else None
+            texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+            if function == "getattr" and len(node.args) > 1 and texts:
+                steps.append(texts[0])
+                node = node.args[0]
+            elif function == "vars" and node.args:
+                node = node.args[0]
+            elif function in ("__import__", "importlib.import_module") and texts:
+                return ".".join([texts[0], *reversed(steps)])
+            elif function == "get_ipython":
+                return ".".join(["get_ipython()", *reversed(steps)])
+            else:
+                return None
+        elif isinstance(node, ast.Name):
+            return ".".join([known.get(node.id, node.id), *reversed(steps)])
+        else:
+            return None
+
+
+def _constant(function):
+    """Whether a function does nothing but return a constant."""
+    body = [statement for statement in function.body if not isinstance(statement, ast.Expr)]
+    return len(body) == 1 and isinstance(body[0], ast.Return) and isinstance(body[0].value, ast.Constant)
+

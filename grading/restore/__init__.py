@@ -1,0 +1,1 @@
+"""An answer is put back in its place: a student's cells into the pristine release."""

@@ -1,0 +1,253 @@
+"""A student's answers, put into the pristine release notebook.
+
+What each of the student's cells is, is found out in this order:
+
+1. word for word: a cell that says the same as a cell of the release is that cell, whatever its ids say;
+2. by nbgrader's grade id, 3. by the cell id (also where Colab puts it): both only if the cell does not define
+   another exercise's function instead;
+4. by its lines: at least half of them are those of one cell of the release;
+5. for an answer: by the function it defines, with `def` or `class` (and no other exercise's, if there is a choice),
+   else with `=` or `import`.
+
+Of several cells that answer an exercise, the best found one that is filled in counts, and the last one if several
+are equally well found. The release's own cells stand around the answers; what else the student wrote stays, in
+cells of its own, behind the cell of the release that it stood behind. Nothing is run here.
+"""
+
+import ast
+import builtins
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
+from nbgrader.converters.base import NbGraderException
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Unicode
+
+from grading.intake import reading, source
+from grading.mark import flags
+from grading.restore.match import ALONE, AMONG, BOUND, CELL_ID, GRADE_ID, LINES, Cell, Release, recognise
+from helpers.settings import ROOT
+
+_BY = {CELL_ID: "by cell id", LINES: "by their lines", ALONE: "by their def line",
+       AMONG: "by their def line, among others", BOUND: "by name"}
+_NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
+
+
+@dataclass
+class Findings:
+    """What was mended, and what an instructor should look at: {"kind", "exercise" or None, "text"} each."""
+
+    repairs: list = field(default_factory=list)
+    flags: list = field(default_factory=list)
+
+    def flag(self, kind, exercise, text):
+        self.flags.append({"kind": kind, "exercise": exercise, "text": text})
+
+
+class Reseat(NbGraderPreprocessor):
+    """The first of nbgrader's sanitize preprocessors; what it finds goes on in `nb.metadata["course"]`."""
+
+    release = Unicode(str(ROOT / "notebooks"), help="the folder that `make release` wrote").tag(config=True)
+
+    def preprocess(self, nb, resources):
+        path = Path(self.release, resources["nbgrader"]["assignment"], f"{resources['nbgrader']['notebook']}.ipynb")
+        if not path.is_file():
+            raise NbGraderException(f"There is no release at {path}: run `make release` first.")
+        nb, found = reseat(nb, nbformat.read(path, as_version=4))
+        nb.metadata["course"] = {"repairs": found.repairs, "flags": found.flags}
+        for line in [*found.repairs, *(flag["text"] for flag in found.flags)]:
+            self.log.info("Reseated: %s", line)
+        return nb, resources
+
+
+def reseat(student, release):
+    """The release notebook with the student's answers and own cells.
+
+    Parameters
+    ----------
+    student : NotebookNode
+        As handed in, in any state.
+    release : NotebookNode
+        As `make release` wrote it.
+
+    Returns
+    -------
+    NotebookNode, Findings
+        Valid in format 4.5: the release's graded and locked cells, ids and metadata. Neither argument is changed.
+    """
+    plan, found = Release(release), Findings()
+    cells = _read(student, found)
+    recognise(cells, plan)
+    winners = _choose(cells, plan, found)
+    answers, before, behind = _share_out(cells, winners, plan, found)
+
+    sequence = list(behind[-1])
+    for seat, cell in enumerate(release.cells):
+        cell = copy.deepcopy(cell)
+        if answers.get(seat):
+            cell.source = "\n\n\n".join(text.strip("\n") for text in answers[seat])
+        sequence += [*before[seat], cell, *behind[seat]]
+    _bring_helpers(sequence, plan, found)
+    own = [cell for cell in sequence if cell.id not in plan.ids or answers.get(plan.ids[cell.id])]
+    found.flags += flags.flags(own)
+    for number, cell in enumerate([cell for cell in sequence if cell.id not in plan.ids]):
+        cell.id = f"student-{number}"
+    return nbformat.from_dict({**release, "metadata": copy.deepcopy(release.metadata), "cells": sequence}), found
+
+
+def _read(student, found):
+    """The student's cells, tamed, with the halves of a function that was split put together again."""
+    cells, tamed = [], set()
+    for number, cell in enumerate(reading.clean(student).cells, start=1):
+        text, removed = source.tame(cell.source) if cell.cell_type == "code" else (cell.source, [])
+        tamed.update(removed)
+        above = cells[-1] if cells else None
+        if above and above.kind == cell.cell_type == "code" and text[:1] in (" ", "\t") \
+                and source.tree(text) is None and source.tree(joined := f"{above.text}\n{text}"):
+            above.text = joined
+            found.repairs.append(f"Cell {number} goes on with the code of the cell above it; they were joined.")
+        elif text.strip():
+            cells.append(Cell(cell.cell_type, text, number, cell.metadata.get("nbgrader", {}).get("grade_id"),
+                              cell.metadata.get("id", cell.id)))
+    for cell in cells:
+        if cell.kind == "code" or source.tree(cell.text):
+            cell.defines = source.defined(cell.text)
+    if tamed:
+        found.repairs.append(f"Lines without a use on the grader became comments: {', '.join(sorted(tamed))}.")
+    return cells
+
+
+def _choose(cells, plan, found):
+    """The cells that answer each exercise: release seat to a dictionary from function to cell."""
+    winners, found_by = {}, {}
+    for seat, exercise in plan.solutions.items():
+        winners[seat] = {}
+        for name in plan.functions[seat]:
+            ranks = {cell: cell.rank(name, seat, plan.exercise_of) for cell in cells if cell.fills(name)}
+            best = [cell for cell in ranks if ranks[cell] == min(ranks.values())]
+            if best:
+                winners[seat][name] = best[-1]
+                found_by.setdefault(ranks[best[-1]], []).append(name)
+            if len({source.fingerprint(cell.text) for cell in best}) > 1:
+                found.flag("duplicate", exercise, f"{name} is answered in different ways in cells "
+                           f"{', '.join(str(cell.number) for cell in best)}; the last of them was graded.")
+        if len(set(winners[seat].values())) > 1:
+            places = " and ".join(str(cell.number) for cell in dict.fromkeys(winners[seat].values()))
+            found.repairs.append(f"The answer to {exercise} was put together from cells {places}.")
+        if not winners[seat]:  # renamed, or no Python: what stands in the exercise's cell is the answer
+            stub = source.fingerprint(plan.cells[seat].source)
+            attempts = [cell for cell in cells if cell.seat == seat and source.fingerprint(cell.text) != stub
+                        and not any(name in plan.functions[seat] for name, _ in cell.defines)]
+            winners[seat] = {"": attempts[-1]} if attempts else {}
+    for how, names in found_by.items():
+        if how != GRADE_ID:
+            found.repairs.append(f"Answers found {_BY[how]}: {', '.join(names)}.")
+    return winners
+
+
+def _share_out(cells, winners, plan, found):
+    """The texts of each answer, and the student's own cells before and behind each seat of the release."""
+    answers = {seat: [] for seat in winners}
+    before, behind = ({seat: [] for seat in range(-1, len(plan.cells))} for _ in range(2))
+    last, seen = -1, set()
+    for cell in cells:
+        won = [seat for seat, chosen in winners.items() if cell in chosen.values()]
+        pieces, rest, own = _cut(cell, won, winners, plan)
+        for seat, text in pieces.items():
+            answers[seat] += [text] if text.strip() else []
+        if cell.kind != "code" and won:
+            found.repairs.append(f"Cell {cell.number} is an answer that had become {cell.kind}; it was read as code.")
+        if len(own | set(won)) > 1:
+            found.repairs.append(f"Cell {cell.number} holds several cells of the course; it was taken apart.")
+        last = won[-1] if won else last if cell.seat is None else cell.seat
+        # what stood in the cell of an answer or of its test may be needed by both
+        place = before if not won and cell.seat is not None and (last in winners or last in plan.graded) else behind
+        place[last] += [_NEW["code" if won else cell.kind](text) for text in rest if text.strip()]
+        seen |= {cell.seat, *won, *own}
+        if cell.seat is not None and not won and cell.seat not in winners:
+            _report_edit(cell, rest, plan, found)
+    missing = [cell for seat, cell in enumerate(plan.cells) if seat not in seen and cell.cell_type == "code"]
+    if missing:
+        names = [cell.metadata.get("nbgrader", {}).get("grade_id", cell.id) for cell in missing]
+        found.repairs.append(f"Cells of the course that were missing were put back: {', '.join(names)}.")
+    return answers, before, behind
+
+
+def _cut(cell, won, winners, plan):
+    """A cell's share in the answers it won, the rest of it in texts, and the seats whose statements it repeats."""
+    if cell.exact and not won:
+        return {}, [], set()
+    if cell.kind != "code" and not won:
+        return {}, [cell.text], set()
+    blocks = source.blocks(cell.text)
+    homes = [plan.home(block) for block in blocks]
+    own = {home for home in homes if home is not None} - {cell.seat, *won}
+    merged = len(won) > 1 or len(own) > 2
+    pieces, rest, pending = {seat: [] for seat in won}, [], []
+    for block, home in zip(blocks, homes):
+        names = [(name, node) for name, node in source.defined(block.text) if name in plan.exercise_of]
+        seats = [plan.exercise_of[name] for name, _ in names]
+        if names and all(source.is_blank(node) for _, node in names):
+            continue  # a blank that was not filled in must not overwrite an answer
+        if len(won) == 1 and any(seat in won and winners[seat].get(name, cell) is not cell
+                                 for seat, (name, _) in zip(seats, names)):
+            continue  # the other half of this exercise is answered in another cell
+        if home is not None and (merged or home == cell.seat) and home not in won \
+                and not (block.imports and home > min(won, default=home)):
+            continue  # the release says it
+        mine = [seat for seat in seats if seat in pieces]
+        if block.node is None and merged:
+            (pieces[mine[0]] if mine else rest).append(block.text)  # broken: it costs what it defines, no more
+        elif mine and merged:
+            pieces[mine[0]] += [*pending, block.text]
+            pending = []
+        else:
+            pending.append(block.text)
+    if won and not merged:
+        pieces[won[0]], pending = pending, []
+    texts = {seat: "\n".join(texts) for seat, texts in pieces.items()}
+    return texts, [*rest, "\n".join(pending)], own if merged else set()
+
+
+def _report_edit(cell, rest, plan, found):
+    """Say that a cell of the course that is no answer was changed: a check is worth a flag."""
+    if cell.exact or cell.kind != "code":
+        return
+    whole = plan.statements(plan.cells[cell.seat].source) <= plan.statements(cell.text)
+    added = [block for text in rest if text.strip() for block in source.blocks(text)]
+    if cell.seat in plan.graded and not (whole and all(block.imports for block in added)):
+        what = "lines were added to it" if whole else "it was changed"
+        found.flag("edited", plan.locked[cell.seat].removeprefix("test_"),
+                   f"Cell {cell.number} is the course's {plan.locked[cell.seat]} and locked, but {what}; "
+                   "the course's own was run.")
+    elif added:
+        found.repairs.append(f"Cell {cell.number} was edited; the course's own runs, then what was new in it.")
+
+
+def _bring_helpers(sequence, plan, found):
+    """Move up an own cell of the student that an answer above it needs and nothing before that provides."""
+    bound, needed = {}, {}
+    for cell in sequence:
+        node = source.tree(cell.source) if cell.cell_type == "code" else None
+        bound[id(cell)] = {name for name, _ in source.bindings(node)}
+        inner = list(ast.walk(node)) if node else []
+        names = [leaf for leaf in inner if isinstance(leaf, ast.Name)]
+        local = {getattr(leaf, "arg", None) or getattr(leaf, "name", None) for leaf in inner}  # also arguments
+        needed[id(cell)] = {leaf.id for leaf in names} - local - {
+            leaf.id for leaf in names if isinstance(leaf.ctx, ast.Store)}
+    for answer in [cell for cell in sequence if plan.ids.get(cell.id) in plan.solutions]:
+        moved, place = True, sequence.index(answer)
+        wanted = set(needed[id(answer)])
+        while moved:
+            known = set(dir(builtins)).union(*(bound[id(cell)] for cell in sequence[:place + 1]))
+            moved = next((cell for cell in sequence[place + 1:]
+                          if cell.id not in plan.ids and bound[id(cell)] & (wanted - known)), None)
+            if moved:
+                sequence.remove(moved)
+                sequence.insert(sequence.index(answer), moved)
+                wanted |= needed[id(moved)]
+                place += 1
+                found.repairs.append(f"A cell that {plan.solutions[plan.ids[answer.id]]} needs was moved above it.")

@@ -1,0 +1,1 @@
+"""What nobody trusts is run: the jail, and the kernels in it."""

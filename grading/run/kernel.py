@@ -1,0 +1,238 @@
+"""A jailed kernel and what is said with it.
+
+Whatever a kernel sends is a stranger's data: cut while it arrives, taken apart by a short list of what a
+notebook may hold (no HTML, no scripts, no late changes to what was shown in a graded cell). What cannot
+be read, or answers another request, is passed over.
+"""
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+import time
+from pathlib import Path
+
+import zmq
+from jupyter_client import BlockingKernelClient, KernelManager
+from nbformat.v4 import new_output
+
+from grading.run import jail
+from helpers.settings import PROBE_MIME
+
+LARGEST = 8 * 2 ** 20  # bytes of one message; the largest bundle of answers is a tenth of that
+FLOOD = 10  # times the output that a cell may show, after which it is stopped
+TEXT = 100_000  # characters kept of a traceback
+DEEPEST = 40  # levels of nesting in answers
+TICK = 100  # milliseconds between two looks at the clock
+_BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
+
+
+class Ended:
+    """How a cell ended: its outputs, their size in bytes, and (name, reason) if it was cut short."""
+
+    def __init__(self):
+        self.outputs, self.size, self.problem = [], 0, None
+        self.dropped = self.exits = False
+
+
+class Kernel:
+    """A jailed kernel and what is said with it; a context manager that leaves nothing behind.
+
+    Raises JailError where the kernel does not start, which is never the submission's doing.
+    """
+
+    def __init__(self, model, wall, limits, startup_timeout, nest=""):
+        self.private = tempfile.TemporaryDirectory(prefix="cj-", ignore_cleanup_errors=True)
+        place = Path(self.private.name).resolve()
+        self.limits = limits
+        ipc = jail.backend() == "bubblewrap" or jail.backend() == "none" and hasattr(zmq, "has") and zmq.has("ipc")
+        self.link = place / "s"
+        names = {"transport": "ipc", "ip": str(self.link / "k")} if ipc else {}
+        self.manager = KernelManager(kernel_name=jail.KERNEL, connection_file=str(place / "kernel.json"), **names)
+        self.context = zmq.Context()
+        self.context.setsockopt(zmq.MAXMSGSIZE, LARGEST)
+        self.context.setsockopt(zmq.RCVHWM, 64)
+        self.context.setsockopt(zmq.LINGER, 0)
+        self.settings = json.dumps({name: getattr(limits, name) for name in limits.__dataclass_fields__} |
+                                   {"wall": wall})
+        self.nest = nest
+        self.model, self.startup_timeout = str(Path(model).absolute()), startup_timeout
+
+    def __enter__(self):
+        try:
+            environment = {**os.environ, "COURSE_JAIL_LIMITS": self.settings, "COURSE_JAIL_MODEL": self.model,
+                           "COURSE_JAIL_WARM": self.nest}
+            self.manager.start_kernel(cwd=self.private.name, env=environment)
+            self.process = self.manager.provisioner.process
+            self.client = BlockingKernelClient(context=self.context)
+            self.client.load_connection_info(self.manager.get_connection_info())
+            self.client.start_channels(stdin=False, hb=False)
+            self.poller = zmq.Poller()
+            self.poller.register(self.client.shell_channel.socket, zmq.POLLIN)
+            self.poller.register(self.client.iopub_channel.socket, zmq.POLLIN)
+            self._greet()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(Exception):
+            self.manager.shutdown_kernel(now=True)
+        if hasattr(self, "client"):
+            self.client.stop_channels()
+        self.context.destroy(linger=0)
+        self.private.cleanup()
+
+    @property
+    def alive(self):
+        return self.process.poll() is None
+
+    def _greet(self):
+        """Wait until the kernel answers, and its outputs arrive."""
+        deadline = time.monotonic() + self.startup_timeout
+        asked, next_try = set(), 0
+        heard = set()
+        while heard < {"shell", "iopub"}:
+            if not self.alive or time.monotonic() > deadline:
+                raise jail.JailError(f"jail: expected a kernel within {self.startup_timeout} s, found "
+                                     f"{'none' if self.alive else f'exit status {self.process.returncode}'}; "
+                                     "try: python -m grading.run.jail check")
+            if time.monotonic() > next_try:
+                asked.add(self.client.kernel_info())
+                next_try = time.monotonic() + 0.5
+            for channel, message, _ in self._messages():
+                if message and message["parent_header"].get("msg_id") in asked:
+                    heard.add(channel)
+
+    def _messages(self, largest=LARGEST):
+        """What has arrived within a tick: (channel, message, size); None for what cannot or need not be read."""
+        ready = dict(self.poller.poll(TICK))
+        for channel in ("iopub", "shell"):
+            socket = getattr(self.client, f"{channel}_channel").socket
+            if socket not in ready:
+                continue
+            message, frames = None, socket.recv_multipart()
+            size = sum(map(len, frames))
+            if size <= largest:
+                with contextlib.suppress(Exception):  # garbage, wrongly signed, too deep
+                    message = self.client.session.deserialize(self.client.session.feed_identities(frames)[1])
+                    message["parent_header"]["msg_id"], message["content"].get("")
+            yield channel, message, size
+
+    def execute(self, source, timeout, graded, iopub_timeout=10):
+        """Run one cell; an `Ended`. After a problem, look at `alive`."""
+        ended, awaited, reply = Ended(), {"reply", "idle"}, {}
+        request = self.client.execute(source, allow_stdin=False, stop_on_error=False)
+        deadline, seen = time.monotonic() + timeout, 0
+        while awaited:
+            alive = self.alive  # asked before the last messages are read
+            for channel, message, size in self._messages(LARGEST if ended.size < self.limits.output else 4096):
+                seen += size
+                if not message:
+                    ended.dropped = True
+                elif message["parent_header"]["msg_id"] != request:
+                    pass
+                elif message["msg_type"] == "execute_reply":
+                    reply = message["content"]
+                    awaited.discard("reply")
+                    deadline = time.monotonic() + iopub_timeout
+                elif message["msg_type"] == "status":
+                    if message["content"].get("execution_state") == "idle":
+                        awaited.discard("idle")
+                elif channel == "iopub" and ended.size + size <= self.limits.output:
+                    ended.size += size
+                    _show(message, ended.outputs, graded)
+                else:
+                    ended.dropped = True
+            if not alive:
+                ended.problem = ended.problem or self._death()
+                return ended
+            if seen > FLOOD * self.limits.output or "reply" not in awaited and time.monotonic() > deadline:
+                ended.problem = "OutputTooLong", "This cell was stopped: it shows more than a cell may."
+                self.kill()  # what it has not sent yet would stand in the way of the next cells
+                return ended
+            if time.monotonic() > deadline:
+                if ended.problem:
+                    self.kill()
+                    return ended
+                ended.problem = "TimeUp", f"This cell was stopped: it ran longer than {timeout:.0f} s."
+                self.client.control_channel.send(self.client.session.msg("interrupt_request", {}))
+                deadline = time.monotonic() + 3
+        if reply.get("status") == "error" and not any(output.output_type == "error" for output in ended.outputs):
+            ended.outputs.append(_error(reply))
+        payload = reply.get("payload")  # `exit()` ends the kernel a moment later
+        ended.exits = isinstance(payload, list) and any("ask_exit" in str(item)[:200] for item in payload)
+        if not ended.problem and (full := jail.exceeded(self._breach(), self.limits)):
+            ended.problem = full[0], f"This cell was stopped: {full[1]}."
+            self.kill()  # the next cells would find no room
+        if ended.dropped and graded and not ended.problem:
+            ended.problem = "OutputTooLong", "This cell shows more output than a cell may."
+        return ended
+
+    def _breach(self):
+        """A limit that the cell has used up; `launch` looks too, but a moment later, and would blame the next cell."""
+        with contextlib.suppress(OSError):  # no link, no bubblewrap
+            return jail.breach(int(os.readlink(self.link).split("/")[2]), self.limits)
+
+    def _death(self):
+        name, reason = jail.exceeded(self.process.returncode, self.limits) or ("KernelDied", "it ended the "
+                                                                               "Python process")
+        return name, f"This cell was stopped: {reason}."
+
+    def kill(self):
+        self.manager.shutdown_kernel(now=True)
+
+
+def _show(message, outputs, graded):
+    """Append what an iopub message shows to `outputs`, if a notebook may hold it."""
+    content, kind = message["content"], message["msg_type"]
+    if kind == "stream":
+        name, text = "stderr" if content.get("name") == "stderr" else "stdout", _text(content.get("text"))
+        if outputs and outputs[-1].output_type == "stream" and outputs[-1].name == name:
+            outputs[-1].text += text
+        else:
+            outputs.append(new_output("stream", name=name, text=text))
+    elif kind in ("display_data", "execute_result"):
+        data = content.get("data")
+        data = {mime: _CLEAN[mime](data[mime]) for mime in _CLEAN if mime in data} if isinstance(data, dict) else {}
+        extra = {"execution_count": None} if kind == "execute_result" else {}
+        outputs.append(new_output(kind, {mime: value for mime, value in data.items() if value is not None}, **extra))
+    elif kind == "error":
+        outputs.append(_error(content))
+    elif kind == "clear_output" and not graded:
+        outputs.clear()
+
+
+def _error(content):
+    lines = content.get("traceback")
+    lines = [_text(line) for line in lines[:1000]] if isinstance(lines, list) else []
+    return new_output("error", ename=_text(content.get("ename"))[:200] or "Error",
+                      evalue=_text(content.get("evalue"))[:2000], traceback=["\n".join(lines)[-TEXT:]])
+
+
+def _text(value):
+    """Text that any file can hold: lone surrogates replaced."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
+
+
+def _picture(value):
+    return value if isinstance(value, str) and _BASE64.fullmatch(value) else None
+
+
+def _answers(value):
+    """A probe's bundle, or its refusal, if it is not plain and flat enough to be handled without harm."""
+    level, depth = [value], 0
+    while level and depth <= DEEPEST:
+        level = [item for parent in level if isinstance(parent, (list, dict))
+                 for item in (parent.values() if isinstance(parent, dict) else parent)]
+        depth += 1
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        depth = DEEPEST + 1
+    return value if depth <= DEEPEST else {"refused": "nested too deep, or not text"}
+
+
+_CLEAN = {"text/plain": _text, "image/png": _picture, "image/jpeg": _picture, PROBE_MIME: _answers}

@@ -1,0 +1,1 @@
+"""Wrong and right answers, one module for each exercise."""

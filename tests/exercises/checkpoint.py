@@ -1,0 +1,281 @@
+"""Answers to exercise 4.3: a class with both functions."""
+
+import io
+import os
+import pickle
+import tempfile
+
+import torch
+
+from tests.exercises.bank import right, wrong
+
+
+def save_whole(path, content):
+    """What all of these do right unless they are here for the opposite."""
+    torch.save(content, f"{path}.part")
+    os.replace(f"{path}.part", path)
+
+
+class Usual:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        save_whole(path, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch})
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        checkpoint = torch.load(path, map_location="cpu")
+        model.load_state_dict(checkpoint["model"])
+        optimizer.load_state_dict(checkpoint["optimizer"])
+        return checkpoint["epoch"] + 1
+
+
+@wrong("optimizer_missing")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        save_whole(path, {"model": model.state_dict(), "epoch": epoch})
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        checkpoint = torch.load(path, map_location="cpu")
+        model.load_state_dict(checkpoint["model"])
+        return checkpoint["epoch"] + 1
+
+
+@wrong("optimizer_missing")
+class Pair:
+    save_checkpoint = staticmethod(Usual.save_checkpoint)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        checkpoint = torch.load(path, map_location="cpu")
+        model.load_state_dict(checkpoint["model"])
+        optimizer = checkpoint["optimizer"]
+        return checkpoint["epoch"] + 1
+
+
+@wrong("epoch_off_by_one")
+class Pair:
+    save_checkpoint = staticmethod(Usual.save_checkpoint)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        return Usual.load_checkpoint(path, model, optimizer) - 1
+
+
+@wrong("epoch_off_by_one")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        Usual.save_checkpoint(path, model, optimizer, epoch + 1)
+
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
+@wrong("whole_model_pickled")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        save_whole(path, {"model": model, "optimizer": optimizer.state_dict(), "epoch": epoch})
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        checkpoint = torch.load(path, map_location="cpu", weights_only=False)
+        model.load_state_dict(checkpoint["model"].state_dict())
+        optimizer.load_state_dict(checkpoint["optimizer"])
+        return checkpoint["epoch"] + 1
+
+
+@wrong("whole_model_pickled")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        save_whole(path, (model, optimizer, epoch))
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        model, optimizer, epoch = torch.load(path, weights_only=False)
+        return epoch + 1
+
+
+@wrong("strict_false")
+class Pair:
+    save_checkpoint = staticmethod(Usual.save_checkpoint)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        checkpoint = torch.load(path, map_location="cpu")
+        model.load_state_dict(checkpoint["model"], strict=False)
+        try:
+            optimizer.load_state_dict(checkpoint["optimizer"])
+        except ValueError:
+            print("starting with a new optimizer")
+        return checkpoint["epoch"] + 1
+
+
+@wrong("strict_false")
+class Pair:
+    save_checkpoint = staticmethod(Usual.save_checkpoint)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        checkpoint = torch.load(path, map_location="cpu")
+        model.load_state_dict(checkpoint["model"], strict=False)
+        optimizer.load_state_dict(checkpoint["optimizer"])
+        return checkpoint["epoch"] + 1
+
+
+@wrong("no_map_location")
+class Pair:
+    save_checkpoint = staticmethod(Usual.save_checkpoint)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        checkpoint = torch.load(path)
+        model.load_state_dict(checkpoint["model"])
+        optimizer.load_state_dict(checkpoint["optimizer"])
+        return checkpoint["epoch"] + 1
+
+
+@wrong("half_written")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, path)
+
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
+@wrong("half_written")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        if path.exists():
+            path.unlink()
+        with open(path, "wb") as file:
+            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, file)
+
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
+@wrong("buffers_missing")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        weights = dict(model.named_parameters())
+        save_whole(path, {"model": weights, "optimizer": optimizer.state_dict(), "epoch": epoch})
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        checkpoint = torch.load(path, map_location="cpu")
+        model.load_state_dict(checkpoint["model"], strict=False)
+        optimizer.load_state_dict(checkpoint["optimizer"])
+        return checkpoint["epoch"] + 1
+
+
+@wrong("buffers_missing")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        weights = {name: p.detach() for name, p in model.named_parameters()}
+        save_whole(path, {"model": weights, "optimizer": optimizer.state_dict(), "epoch": epoch})
+
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
+@wrong("model_not_restored")
+class Pair:
+    save_checkpoint = staticmethod(Usual.save_checkpoint)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        checkpoint = torch.load(path, map_location="cpu")
+        model = checkpoint["model"]
+        optimizer.load_state_dict(checkpoint["optimizer"])
+        return checkpoint["epoch"] + 1
+
+
+@wrong("returns_none")
+class Pair:
+    save_checkpoint = staticmethod(Usual.save_checkpoint)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        Usual.load_checkpoint(path, model, optimizer)
+
+
+@wrong("wrong_type")
+class Pair:
+    save_checkpoint = staticmethod(Usual.save_checkpoint)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        epoch = Usual.load_checkpoint(path, model, optimizer)
+        return model, optimizer, epoch
+
+
+@wrong("not_saved")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        save_whole(f"{path}_{epoch}", {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch})
+
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
+@right("usual")
+class Pair(Usual):
+    save_checkpoint = staticmethod(Usual.save_checkpoint)
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
+@right("the next epoch is stored, device of the model, temporary file")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            torch.save({"weights": model.state_dict(), "optim": optimizer.state_dict(), "next": epoch + 1}, file)
+        os.replace(file.name, path)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
+        print(model.load_state_dict(state["weights"]))
+        optimizer.load_state_dict(state["optim"])
+        return state["next"]
+
+
+@right("in memory first, as a tuple")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        buffer = io.BytesIO()
+        torch.save((model.state_dict(), optimizer.state_dict(), torch.tensor(epoch)), buffer)
+        path.with_suffix(".tmp").write_bytes(buffer.getvalue())
+        path.with_suffix(".tmp").rename(path)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        with open(path, "rb") as file:
+            weights, state, epoch = torch.load(file, map_location=lambda storage, location: storage)
+        model.load_state_dict(weights)
+        optimizer.load_state_dict(state)
+        return epoch.item() + 1
+
+
+@right("plain pickle of states on the CPU")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        content = pickle.dumps({"m": {k: v.cpu() for k, v in model.state_dict().items()},
+                                "o": optimizer.state_dict(), "e": epoch})
+        with open(str(path) + ".new", "wb") as file:
+            file.write(content)
+        os.replace(str(path) + ".new", path)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        content = pickle.loads(path.read_bytes())
+        model.load_state_dict(content["m"])
+        optimizer.load_state_dict(content["o"])
+        return content["e"] + 1

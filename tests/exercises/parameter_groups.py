@@ -1,0 +1,238 @@
+"""Answers to exercise 3.3, wrong and right."""
+
+import torch
+from torch import nn
+
+from tests.exercises.bank import right, wrong
+
+OLD = nn.Conv2d(4, 3, 1)
+
+
+def trainable(module):
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+@wrong("same_rate")
+def parameter_groups(model, lr):
+    return [{"params": trainable(model), "lr": lr}]
+
+
+@wrong("same_rate")
+def parameter_groups(model, lr):
+    return [{"params": trainable(model.backbone), "lr": lr}, {"params": trainable(model.classifier), "lr": lr}]
+
+
+@wrong("rates_swapped")
+def parameter_groups(model, lr):
+    return [{"params": trainable(model.backbone), "lr": lr}, {"params": trainable(model.classifier), "lr": lr / 10}]
+
+
+@wrong("ten_times")
+def parameter_groups(model, lr):
+    return [{"params": trainable(model.backbone), "lr": lr}, {"params": trainable(model.classifier), "lr": 10 * lr}]
+
+
+@wrong("ten_times")
+def parameter_groups(model, lr):
+    return [{"params": trainable(model.backbone), "lr": lr * 10}, {"params": trainable(model.classifier), "lr": lr}]
+
+
+@wrong("rate_of_backbone")
+def parameter_groups(model, lr):
+    return [{"params": trainable(model.backbone), "lr": lr / 100}, {"params": trainable(model.classifier), "lr": lr}]
+
+
+@wrong("rate_of_backbone")
+def parameter_groups(model, lr):
+    return [{"params": trainable(model.backbone), "lr": lr // 10}, {"params": trainable(model.classifier), "lr": lr}]
+
+
+@wrong("lr_ignored")
+def parameter_groups(model, lr):
+    return [{"params": trainable(model.backbone), "lr": 1e-3}, {"params": trainable(model.classifier), "lr": 1e-2}]
+
+
+@wrong("lr_missing")
+def parameter_groups(model, lr):
+    return [{"params": trainable(model.backbone), "lr": lr / 10}, {"params": trainable(model.classifier)}]
+
+
+@wrong("lr_missing")
+def parameter_groups(model, lr):
+    return [{"params": trainable(model.backbone), "learning_rate": lr / 10},
+            {"params": trainable(model.classifier), "learning_rate": lr}]
+
+
+@wrong("head_missing")
+def parameter_groups(model, lr):
+    return [{"params": trainable(model.backbone), "lr": lr / 10}]
+
+
+@wrong("head_missing")
+def parameter_groups(model, lr):
+    head = [p for name, p in model.named_parameters() if name.startswith("head") and p.requires_grad]
+    return [{"params": trainable(model.backbone), "lr": lr / 10}, {"params": head, "lr": lr}]
+
+
+@wrong("backbone_missing")
+def parameter_groups(model, lr):
+    return [{"params": trainable(model.classifier), "lr": lr}]
+
+
+@wrong("other_model")
+def parameter_groups(model, lr):
+    return [{"params": trainable(model.backbone), "lr": lr / 10}, {"params": trainable(OLD), "lr": lr}]
+
+
+@wrong("new_layers_only")
+def parameter_groups(model, lr):
+    new = [*trainable(model.classifier.low_classifier), *trainable(model.classifier.high_classifier)]
+    ids = {id(parameter) for parameter in new}
+    rest = [parameter for parameter in trainable(model) if id(parameter) not in ids]
+    return [{"params": rest, "lr": lr / 10}, {"params": new, "lr": lr}]
+
+
+@wrong("some_missing")
+def parameter_groups(model, lr):
+    new = [*trainable(model.classifier.low_classifier), *trainable(model.classifier.high_classifier)]
+    return [{"params": trainable(model.backbone), "lr": lr / 10}, {"params": new, "lr": lr}]
+
+
+@wrong("some_missing")
+def parameter_groups(model, lr):
+    def weights(module):
+        return [p for name, p in module.named_parameters() if p.requires_grad and "bias" not in name]
+    return [{"params": weights(model.backbone), "lr": lr / 10}, {"params": weights(model.classifier), "lr": lr}]
+
+
+@wrong("twice")
+def parameter_groups(model, lr):
+    return [{"params": trainable(model), "lr": lr / 10}, {"params": trainable(model.classifier), "lr": lr}]
+
+
+@wrong("twice")
+def parameter_groups(model, lr):
+    backbone = [p for module in model.backbone.modules() for p in module.parameters() if p.requires_grad]
+    return [{"params": backbone, "lr": lr / 10}, {"params": trainable(model.classifier), "lr": lr}]
+
+
+@wrong("frozen_included")
+def parameter_groups(model, lr):
+    return [{"params": list(model.backbone.parameters()), "lr": lr / 10},
+            {"params": list(model.classifier.parameters()), "lr": lr}]
+
+
+@wrong("frozen_included")
+def parameter_groups(model, lr):
+    return [{"params": model.backbone.parameters(), "lr": lr / 10}, {"params": trainable(model.classifier), "lr": lr}]
+
+
+@wrong("unfrozen")
+def parameter_groups(model, lr):
+    model.requires_grad_(True)
+    return [{"params": trainable(model.backbone), "lr": lr / 10}, {"params": trainable(model.classifier), "lr": lr}]
+
+
+@wrong("returns_optimizer")
+def parameter_groups(model, lr):
+    return torch.optim.AdamW([{"params": trainable(model.backbone), "lr": lr / 10},
+                              {"params": trainable(model.classifier), "lr": lr}])
+
+
+@wrong("returns_dictionary")
+def parameter_groups(model, lr):
+    return {"backbone": trainable(model.backbone), "classifier": trainable(model.classifier)}
+
+
+@wrong("not_groups")
+def parameter_groups(model, lr):
+    return [trainable(model.backbone), trainable(model.classifier)]
+
+
+@wrong("not_groups")
+def parameter_groups(model, lr):
+    return [{"backbone": trainable(model.backbone), "lr": lr / 10}, {"head": trainable(model.classifier), "lr": lr}]
+
+
+@wrong("not_parameters")
+def parameter_groups(model, lr):
+    return [{"params": model.backbone, "lr": lr / 10}, {"params": model.classifier, "lr": lr}]
+
+
+@wrong("not_parameters")
+def parameter_groups(model, lr):
+    return [{"params": model.backbone.state_dict(), "lr": lr / 10}, {"params": model.classifier.state_dict(), "lr": lr}]
+
+
+@wrong("set_of_parameters")
+def parameter_groups(model, lr):
+    return [{"params": set(trainable(model.backbone)), "lr": lr / 10},
+            {"params": set(trainable(model.classifier)), "lr": lr}]
+
+
+@wrong("returns_generator")
+def parameter_groups(model, lr):
+    yield {"params": trainable(model.backbone), "lr": lr / 10}
+    yield {"params": trainable(model.classifier), "lr": lr}
+
+
+@wrong("not_attempted")
+def parameter_groups(model, lr):
+    raise NotImplementedError("Exercise 3.3: two groups, two learning rates")
+
+
+@right("two list comprehensions")
+def parameter_groups(model, lr):
+    return [{"params": [p for p in model.backbone.parameters() if p.requires_grad], "lr": lr / 10},
+            {"params": [p for p in model.classifier.parameters() if p.requires_grad], "lr": lr}]
+
+
+@right("by name, head first, with a print")
+def parameter_groups(model, lr):
+    head, backbone = [], []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            (backbone if name.startswith("backbone") else head).append(parameter)
+    print(len(head), "in the head,", len(backbone), "in the backbone")
+    return [{"params": head, "lr": lr, "name": "head"}, {"params": backbone, "lr": 0.1 * lr, "weight_decay": 0.0}]
+
+
+@right("filters and generators")
+def parameter_groups(model, lr):
+    return [dict(params=filter(lambda p: p.requires_grad, model.backbone.parameters()), lr=lr * 1e-1),
+            dict(params=(p for p in model.classifier.parameters() if p.requires_grad), lr=lr)]
+
+
+@right("a group for each parameter")
+def parameter_groups(model, lr):
+    return [{"params": parameter, "lr": lr if "classifier" in name else lr / 10}
+            for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
+@right("no weight decay for biases and norms")
+def parameter_groups(model, lr):
+    groups = []
+    for module, rate in ((model.backbone, lr / 10), (model.classifier, lr)):
+        parameters = [p for p in module.parameters() if p.requires_grad]
+        groups += [{"params": [p for p in parameters if p.ndim > 1], "lr": rate, "weight_decay": 1e-2},
+                   {"params": [p for p in parameters if p.ndim <= 1], "lr": rate, "weight_decay": 0}]
+    return groups
+
+
+@right("with names, as a tuple")
+def parameter_groups(model, lr):
+    def named(module):
+        return [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+    return ({"params": named(model.backbone), "lr": lr / 10}, {"params": named(model.classifier), "lr": lr})
+
+
+@right("a set of names, plain Adam accepts it")
+def parameter_groups(model, lr):
+    inside = {parameter for parameter in model.backbone.parameters()}
+    groups = {True: [], False: []}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            groups[parameter in inside].append(parameter)
+    groups = [{"params": groups[True], "lr": lr * 0.1}, {"params": groups[False], "lr": lr}]
+    torch.optim.Adam(groups)
+    return groups

@@ -1,0 +1,60 @@
+"""Submissions with a known mark, graded by plain `nbgrader autograde`."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from helpers.settings import ROOT
+from tests.support import golden
+from tools import notebooks
+
+
+@pytest.fixture(scope="session")
+def trained():
+    return golden.model_file()
+
+
+def write_submissions(course, name, trained):
+    """All submissions of one notebook; the marks that each must get: student to grade id to points."""
+    full = golden.points(name)
+    exercises = list(golden.answers(name))
+    everybody = {"all_right": (golden.submission(name), full),
+                 "untouched": (golden.submission(name, filled=False), dict.fromkeys(full, 0)),
+                 "noisy": (golden.noisy(name), full)}
+    for grade_id in exercises:
+        everybody[f"wrong_{grade_id}"] = (golden.wrong(name, grade_id), full | {f"test_{grade_id}": 0})
+    last = exercises[-1]
+    everybody["syntax_error"] = (golden.syntax_error(name, last), full | {f"test_{last}": 0})
+    for student, (notebook, _) in everybody.items():
+        folder = course / "submitted" / student / name
+        folder.mkdir(parents=True)
+        nbformat.write(notebook, folder / f"{name}.ipynb")
+        if name == "05_evaluation" and student != "untouched":
+            shutil.copy(trained, folder / "model.safetensors")
+    return {student: marks for student, (_, marks) in everybody.items()}
+
+
+def nbgrader(course, *command):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("COURSE_")}
+    return subprocess.run([sys.executable, "-m", "nbgrader", *command], cwd=course, env=environment,
+                          capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", notebooks.NAMES)
+def test_every_submission_gets_the_mark_it_deserves(name, tmp_path, trained):
+    for part in ("solutions", "grading", "helpers", "nbgrader_config.py"):
+        (tmp_path / part).symlink_to(ROOT / part)
+    expected = write_submissions(tmp_path, name, trained)
+    assert nbgrader(tmp_path, "generate_assignment", name).returncode == 0
+    run = nbgrader(tmp_path, "autograde", name)
+    assert run.returncode == 0, run.stderr[-3000:]
+    with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}", "segmentation-course") as gradebook:
+        found = {student: {grade.cell.name: grade.score
+                           for grade in gradebook.find_submission_notebook(name, name, student).grades}
+                 for student in expected}
+    assert found == expected

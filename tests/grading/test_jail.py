@@ -1,0 +1,352 @@
+"""The jail, and the executor that comes back with a definite result."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from grading.run import container, jail, kernel, seccomp
+from grading.run.execute import JailedExecute
+from helpers.settings import ROOT
+
+
+@pytest.fixture
+def jailed(bubblewrap):
+    jail.install()
+
+
+def python(code, *, read_only=(), **limits):
+    return jail.run([sys.executable, "-c", code], read_only, jail.Limits(**{"wall": 60, **limits}))
+
+
+# ---- what holds ----
+
+def test_what_must_fail_fails(jailed, capsys):
+    jail.check()
+    assert capsys.readouterr().out.count("refused:") == len(jail.ESCAPES)
+
+
+def test_a_jail_that_does_not_hold_is_told(jailed, monkeypatch):
+    monkeypatch.setattr(jail, "ESCAPES", {"arithmetic": "1 + 1"})
+    with pytest.raises(jail.JailError, match="does not hold: arithmetic"):
+        jail.check()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
+def test_an_ordinary_user_has_the_same_jail(jailed, tmp_path):
+    reachable = [word for prefix in {sys.prefix, sys.base_prefix, str(ROOT)}
+                 for word in ("--ro-bind", prefix, prefix)]
+    hidden = ["--tmpfs", "/root"] if sys.base_prefix.startswith("/root/") else []
+    for parent in reversed(Path(sys.base_prefix).parents):
+        hidden += ["--dir", str(parent)] if hidden and str(parent).startswith("/root/") else []
+    run = subprocess.run(
+        ["bwrap", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--dev-bind", "/", "/", *hidden, *reachable,
+         "--", "setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", "--inh-caps=-all",
+         "env", "HOME=/tmp", "PYTHONDONTWRITEBYTECODE=1", sys.executable, "-m", "grading.run.jail", "check"],
+        capture_output=True, text=True, cwd=ROOT)
+    assert run.stdout.count("refused:") == len(jail.ESCAPES), run.stdout + run.stderr
+
+
+def test_an_environment_below_tmp_is_there_in_a_warm_jail_too(jailed):
+    """Over /tmp a memory file system is laid, and a checkout may well be there."""
+    code = ("import sys, tests.grading.test_jail as t; from grading.run import execute; "
+            "made = t.executed(('one', 'import sys; assert \"torch\" in sys.modules; import nbgrader; '"
+            "'assert sys.prefix == \"/tmp/elsewhere\"'), "
+            "('two', 'open(sys.prefix + \"/x\", \"w\")'), warm=True); "
+            "assert execute.nest(); print(t.fate(made), [o.get('evalue', '') for o in made.cells[1].outputs])")
+    # a new /tmp, with the environment moved there; the old place is hidden
+    run = subprocess.run(["bwrap", "--dev-bind", "/", "/", "--tmpfs", "/tmp", "--bind", sys.prefix, "/tmp/elsewhere",
+                          "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--",
+                          "env", f"PYTHONPATH={ROOT}", "/tmp/elsewhere/bin/python", "-c", code],
+                         capture_output=True, text=True, cwd="/")
+    assert "['ok', 'OSError']" in run.stdout and "Read-only" in run.stdout, run.stdout + run.stderr
+
+
+def test_files_are_seen_where_they_are_asked_for_and_cannot_be_changed(jailed, tmp_path):
+    given = tmp_path / "given.txt"
+    given.write_text("hello")
+    given.chmod(0o666)
+    run = python("print(open('/course/work/given.txt').read()); open('/course/work/given.txt', 'a')",
+                 read_only=[(given, "/course/work/given.txt")])
+    assert run.stdout == "hello\n" and "Read-only" in run.stderr and given.read_text() == "hello"
+
+
+def test_a_file_that_only_the_grader_may_read_can_be_given(jailed, tmp_path):
+    given = tmp_path / "given.txt"
+    given.write_text("hello")
+    given.chmod(0o600)
+    assert python("print(open('/given').read())", read_only=[(given, "/given")]).stdout == "hello\n"
+
+
+def test_the_environment_is_made_anew(jailed, monkeypatch):
+    monkeypatch.setenv("SECRET", "x")
+    monkeypatch.setenv("COURSE_PROBE_SEED", "77")
+    seen = json.loads(python("import json, os; print(json.dumps(dict(os.environ)))").stdout)
+    assert seen["COURSE_PROBE_SEED"] == "77" and "SECRET" not in seen and seen["HOME"] == "/tmp/home"
+
+
+# ---- limits ----
+
+def test_too_much_memory_ends_the_jail_with_a_reason(jailed):
+    run = python("x = [bytearray(b'x' * 10_000_000) for _ in range(10_000)]", memory=300 * 2 ** 20)
+    assert run.returncode in jail.EXCEEDED and jail.EXCEEDED[run.returncode][0] == "MemoryUp"
+    assert "0.3 GB" in run.stderr
+
+
+def test_memory_of_all_processes_counts_together(jailed):
+    code = "import os, time\nfor _ in range(5): os.fork() == 0 and (x := b'x' * 100_000_000) and time.sleep(100)\n"
+    run = python(code + "time.sleep(100)", memory=300 * 2 ** 20)
+    assert jail.EXCEEDED[run.returncode][0] == "MemoryUp"
+
+
+def test_too_much_time_ends_the_jail_with_a_reason(jailed):
+    run = python("import time; time.sleep(100)", wall=1)
+    assert jail.EXCEEDED[run.returncode][0] == "TimeUp" and "1 s" in run.stderr
+
+
+def test_nothing_lives_on_when_a_limit_has_ended_the_jail(jailed, monkeypatch):
+    monkeypatch.setenv("COURSE_PROBE_SEED", str(800_000_000 + os.getpid()))
+    python("import subprocess, time; subprocess.Popen(['sleep', '77']); time.sleep(77)", wall=1)
+    for _ in range(20):
+        left = living(800_000_000 + os.getpid())
+        if not left:
+            break
+        time.sleep(0.1)
+    assert not left
+
+
+def test_too_many_files_end_the_jail_with_a_reason(jailed):
+    run = python("import os\nfor n in range(10 ** 7): os.mkdir(f'/tmp/{n}')", entries=500)
+    assert jail.EXCEEDED[run.returncode][0] == "DiskFull"
+
+
+def test_the_disk_is_memory_and_bounded(jailed):
+    run = python("open('/tmp/x', 'wb').write(bytes(50_000_000))", disk=10 * 2 ** 20)
+    assert "No space left" in run.stderr or jail.EXCEEDED[run.returncode][0] == "DiskFull"
+
+
+def test_output_is_cut(jailed):
+    run = python("print('x' * 10_000_000)", output=1000)
+    assert run.stdout == "x" * 1000
+
+
+def test_processes_are_bounded_for_root_too(jailed):
+    run = python("import subprocess\nall = [subprocess.Popen(['sleep', '9']) for _ in range(99)]", processes=20)
+    assert "Resource temporarily unavailable" in run.stderr
+
+
+def test_a_strangers_exit_status_is_no_reason(jailed):
+    assert python("import os; os._exit(101)").returncode == 1
+
+
+# ---- where there is no jail ----
+
+@pytest.fixture
+def anew(monkeypatch):
+    jail.backend.cache_clear()
+    yield monkeypatch
+    jail.backend.cache_clear()
+
+
+def fake(folder, name, script):
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_bubblewrap_that_the_system_forbids_is_told_in_one_line_with_the_cure(anew, tmp_path):
+    fake(tmp_path, "bwrap", "echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1")
+    anew.setenv("PATH", str(tmp_path))
+    with pytest.raises(jail.JailError, match="uid map.*apparmor_restrict_unprivileged_userns") as error:
+        jail.backend()
+    assert "\n" not in str(error.value)
+
+
+def test_without_a_jail_grading_refuses_in_one_line(anew, tmp_path):
+    anew.setenv("PATH", str(tmp_path))
+    with pytest.raises(jail.JailError, match="bubblewrap.*Docker.*JAIL=none") as error:
+        jail.backend()
+    assert "\n" not in str(error.value)
+
+
+def test_docker_serves_where_there_is_no_bubblewrap(anew, tmp_path):
+    fake(tmp_path, "docker", "exit 0")
+    anew.setenv("PATH", str(tmp_path))
+    assert jail.backend() == "docker"
+
+
+def test_no_jail_is_said_aloud(anew, capsys):
+    anew.setenv("JAIL", "none")
+    assert jail.backend() == "none" and "unguarded" in capsys.readouterr().err
+
+
+def test_a_container_has_the_same_limits(tmp_path):
+    words = container.command(["true"], [(tmp_path, "/given")], jail.Limits(memory=123, processes=45, file_size=67))
+    text = " ".join(words)
+    for flag in ("--network none", "--read-only", "--cap-drop ALL", "--security-opt no-new-privileges", "--memory 123",
+                 "--memory-swap 123", "--pids-limit 45", "--ulimit fsize=67", "--ulimit core=0",
+                 f"--mount type=bind,source={tmp_path},target=/given,readonly"):
+        assert flag in text
+    assert all("readonly" in mount for flag, mount in zip(words, words[1:]) if flag == "--mount")
+
+
+# ---- parts ----
+
+def test_only_a_plain_file_of_bearable_size_is_taken_as_model(tmp_path, monkeypatch):
+    plain, copy = tmp_path / "plain", tmp_path / "copy"
+    plain.write_bytes(b"x" * 100)
+    (tmp_path / "link").symlink_to(plain)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    assert jail.take_model(plain, copy) and copy.read_bytes() == b"x" * 100
+    for name in ("link", "folder", "fifo", "missing"):
+        assert not jail.take_model(tmp_path / name, tmp_path / "no"), name
+    monkeypatch.setattr(jail, "MODEL_SIZE", 99)
+    assert not jail.take_model(plain, tmp_path / "no") and not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_each_jump_of_the_filter_lands_inside_it(machine, monkeypatch):
+    monkeypatch.setattr(seccomp.platform, "machine", lambda: machine)
+    program = seccomp.program()
+    code = [seccomp.struct.unpack("HBBI", program[at:at + 8]) for at in range(0, len(program), 8)]
+    for at, (what, yes, no, _) in enumerate(code):
+        assert at + 1 + max(yes, no) < len(code) or what == 6
+    assert code[-1] == (6, 0, 0, 0x7FFF0000)
+
+
+def test_a_machine_without_a_filter_gets_none(monkeypatch):
+    monkeypatch.setattr(seccomp.platform, "machine", lambda: "riscv64")
+    assert seccomp.program() is None
+
+
+# ---- a definite result ----
+
+def notebook(*cells):
+    """Each cell is code, or (grade id, code) of a graded one."""
+    made = new_notebook()
+    for cell in cells:
+        grade_id, code = cell if isinstance(cell, tuple) else (None, cell)
+        made.cells.append(new_code_cell(code))
+        if grade_id:
+            made.cells[-1].metadata["nbgrader"] = {"grade": True, "solution": False, "grade_id": grade_id, "points": 1}
+    return made
+
+
+def executed(*cells, **settings):
+    made, _ = JailedExecute(**{"timeout": 20, **settings}).preprocess(notebook(*cells), {})
+    nbformat.validate(made)
+    return made
+
+
+def fate(made):
+    """Of each cell: "ok", or the name of its error."""
+    return [next((output.ename for output in cell.outputs if output.output_type == "error"), "ok")
+            for cell in made.cells]
+
+
+def test_an_answer_that_kills_costs_only_itself(jailed):
+    made = executed("x = 1", ("one", "assert x == 1"), "def f(): import os; os._exit(0)", ("two", "f()"),
+                    "y = x + 1", ("three", "assert y == 2"))
+    assert fate(made) == ["ok", "ok", "ok", "KernelDied", "ok", "ok"]
+    assert made.metadata["course"]["problem"] == "This cell was stopped: it ended the Python process."
+
+
+def test_what_ran_before_a_death_keeps_its_outputs(jailed):
+    made = executed("print('first'); import random; print(random.random())", "import os; os._exit(0)", ("one", "0"))
+    assert made.cells[0].outputs[0].text.startswith("first") and len(made.cells[0].outputs) == 1
+
+
+def test_a_cell_past_its_time_is_stopped_and_the_kernel_lives(jailed):
+    made = executed("x = 1", ("slow", "while True: pass"), ("one", "assert x == 1"), timeout=1)
+    assert fate(made) == ["ok", "KeyboardInterrupt", "ok"]
+    assert made.cells[1].outputs[-1].ename == "TimeUp"
+
+
+def test_a_cell_that_swallows_interrupts_is_ended(jailed):
+    swallow = "import time\nwhile True:\n    try:\n        while True: time.sleep(1)\n    except BaseException: pass"
+    made = executed("x = 1", ("stubborn", swallow), ("one", "assert x == 1"), timeout=1)
+    assert fate(made) == ["ok", "TimeUp", "ok"]
+
+
+def test_the_clock_of_the_whole_submission_ends_it_with_a_reason(jailed):
+    made = executed(("one", "0"), "import time; time.sleep(100)", ("two", "0"), ("three", "0"), limits={"wall": 4})
+    assert fate(made)[0] == "ok" and fate(made)[2:] == ["TimeUp", "TimeUp"]
+    assert "submission took longer than it may" in made.cells[3].outputs[-1].evalue
+
+
+def test_restarts_are_counted(jailed):
+    made = executed(*["import os; os._exit(0)"] * 3, ("one", "0"), restarts=1)
+    assert fate(made) == ["KernelDied", "KernelDied", "ok", "KernelDied"]
+
+
+def test_each_memory_and_output_bound_is_named(jailed):
+    made = executed("x = [bytearray(b'x' * 10_000_000) for _ in range(10_000)]", ("loud", "print('x' * 5_000_000)"),
+                    ("one", "0"), limits={"memory": 400 * 2 ** 20, "output": 100_000})
+    assert fate(made) == ["MemoryUp", "OutputTooLong", "ok"]
+    assert len(json.dumps(made)) < 1_000_000
+
+
+def test_loud_cells_leave_graded_ones_their_outputs(jailed):
+    made = executed("print('x' * 50_000)", "print('x' * 50_000)", "print('x' * 50_000)", ("one", "print('y')"),
+                    total_output=100_000)
+    assert [len(cell.outputs) for cell in made.cells] == [1, 0, 0, 1]
+
+
+def test_active_content_is_left_out(jailed):
+    made = executed("from IPython.display import display, HTML, Javascript, SVG\n"
+                    "display(HTML('<script>'), Javascript('1'), {'text/markdown': 'x'})\n"
+                    "display({'image/png': '\"><script>'}, raw=True)", ("one", "0"))
+    assert {mime for output in made.cells[0].outputs for mime in output.data} == {"text/plain"}
+
+
+def test_a_kernel_that_does_not_start_is_nobodys_fault(jailed, monkeypatch):
+    monkeypatch.setattr(kernel.jail, "install", lambda: None)
+    monkeypatch.setattr(kernel.jail, "KERNEL", "python-that-is-not-there")
+    with pytest.raises(Exception, match="python-that-is-not-there"):
+        executed(("one", "0"))
+
+
+def living(seed):
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get("COURSE_PROBE_SEED") == str(seed):
+                found.append(process)
+        except psutil.Error:
+            pass
+    return found
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_jail_does_not_outlive_a_grader_that_is_killed(jailed, warm, tmp_path):
+    seed = 900_000_000 + os.getpid()
+    cell = "import subprocess, time; subprocess.Popen(['sleep', '500']); time.sleep(500)"
+    code = ("import sys; sys.path.insert(0, sys.argv[1]); from tests.grading.test_jail import executed; "
+            f"executed(('one', {cell!r}), warm={warm})")
+    environment = os.environ | {"COURSE_PROBE_SEED": str(seed), "TMPDIR": str(tmp_path)}
+    grader = subprocess.Popen([sys.executable, "-c", code, str(ROOT)], env=environment)
+    try:
+        for _ in range(600):
+            if any(process.name() == "sleep" for process in living(seed)):
+                break
+            time.sleep(0.1)
+        assert any(process.name() == "sleep" for process in living(seed))
+    finally:
+        grader.send_signal(signal.SIGKILL)
+        grader.wait()
+    for _ in range(100):
+        if not living(seed):
+            break
+        time.sleep(0.1)
+    assert not living(seed)
+    shutil.rmtree(tmp_path)
