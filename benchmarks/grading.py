@@ -80,7 +80,7 @@ def _autograde(course, plain, model):
         folder.mkdir(parents=True)
         nbformat.write(golden.submission(name), folder / f"{name}.ipynb")
     (course / "submitted" / "student" / "05_evaluation" / "model.safetensors").write_bytes(model)
-    environment = os.environ | {"COURSE_BUDGET": "short", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PATH":
+    environment = os.environ | {"COURSE_GRADING": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PATH":
                                 f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for name in notebooks.NAMES:
         subprocess.run([sys.executable, "-m", "nbgrader", "generate_assignment", name], cwd=course, env=environment,

@@ -50,13 +50,13 @@ class Net(nn.Module):
         return {"out": self.layers(images)}
 
 
-def train(folder, save_seconds=0, largest_file=None, seed=0, recipe=RECIPE, budget="full", **kwargs):
+def train(folder, save_seconds=0, largest_file=None, seed=0, recipe=RECIPE, grading=False, **kwargs):
     """Train to the end from whatever is in `folder`, by default saving after each batch; the history.
 
     With `largest_file` no file may grow beyond that many bytes, as on a full disk; it stays so in this process.
     """
     config = dataclasses.replace(settings.load(), dataset="shapes", device=torch.device("cpu"), output=folder,
-                                 budget=budget, seed=seed)
+                                 grading=grading, seed=seed)
     with (mock.patch.object(progress, "SAVE_SECONDS", save_seconds),
           mock.patch.object(checkpoints, "RETRY_SECONDS", 0),
           mock.patch.dict(settings.RECIPES, shapes=recipe)):

@@ -26,7 +26,7 @@ def report(name, namespace, model=None):
     notebook: it is handed in too. Does nothing while a grader runs the notebook.
     """
     config = settings.load()
-    if os.environ.get("COURSE_PROBE_SEED") or config.budget == "short":
+    if config.grading:
         return
     exercises = json.loads(EXERCISES.read_text(encoding="utf-8"))[name]
     cells, path = find_notebook(exercises, namespace)

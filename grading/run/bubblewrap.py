@@ -121,12 +121,12 @@ def command_line(argv, read_only=(), limits=Limits(), info=None, filter=None, ne
 
 def environment():
     """All that the jail's environment holds: nothing is inherited but the course's own settings."""
-    names = ("COURSE_BUDGET", "COURSE_DATASET", "COURSE_MODEL", "COURSE_SEED", "COURSE_DEVICE", "COURSE_PROBE_SEED",
+    names = ("COURSE_DATASET", "COURSE_MODEL", "COURSE_SEED", "COURSE_DEVICE", "COURSE_PROBE_SEED",
              "OMP_NUM_THREADS", "TZ")
     environment = {name: os.environ[name] for name in names if os.environ.get(name)}
     environment.setdefault("OMP_NUM_THREADS", "1")
     return environment | {
-        "HOME": "/tmp/home", "PYTHONPATH": COURSE, "PATH": f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/tmp/home", "COURSE_GRADING": "1", "PYTHONPATH": COURSE, "PATH": f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8", "USER": "student",
         "COURSE_OUTPUT": "/tmp/output", "MPLCONFIGDIR": "/tmp/matplotlib", "MPLBACKEND": "agg",
         "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": environment["OMP_NUM_THREADS"],

@@ -70,7 +70,7 @@ def run(argv, read_only=(), limits=Limits()):
             from grading.run import container
             process, pid = container.start(argv, read_only, limits), None
         elif backend() == "none":
-            process, pid = subprocess.Popen(argv, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
+            process, pid = subprocess.Popen(argv, env=os.environ | {"PYTHONPATH": str(ROOT), "COURSE_GRADING": "1"}, stdout=subprocess.PIPE,
                                             stderr=subprocess.PIPE), None
         else:
             process, pid = start(argv, read_only, limits, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -109,7 +109,7 @@ def launch(connection_file):
     if _kind() == "none":
         if connection["transport"] == "ipc":
             os.mkdir(link)
-        return subprocess.call([*python, connection_file])
+        return subprocess.call([*python, connection_file], env=os.environ | {"COURSE_GRADING": "1"})
     model = os.environ.get("COURSE_JAIL_MODEL")
     model = model and take_model(model, folder / MODEL) and folder / MODEL
     if _kind() == "docker":

@@ -251,9 +251,9 @@ def _overlay_places(student, cases, outcomes):
 def trained_model(mean_iou, baseline, untrained):
     """Exercise 5.5: ratios of the trained model, of "background everywhere", and of the untrained model.
 
-    A grader (budget "short") trains a few steps at most: there the model file beside the notebook counts.
+    A grader trains a few steps at most: there the model file beside the notebook counts.
     """
-    if settings.load().budget == "short" and not Path("model.safetensors").exists():
+    if settings.grading() and not Path("model.safetensors").exists():
         _not_trained("no_model_file", "No model.safetensors was handed in beside this notebook, so there is no trained "
                      "model to judge. Notebook 5 writes it; hand in both files.")
     if mean_iou is None or mean_iou is ...:

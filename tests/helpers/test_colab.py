@@ -104,7 +104,7 @@ def test_setup_fetches_the_course_once_and_leaves_nothing_half_done(repository, 
 @pytest.fixture
 def clean(monkeypatch):
     """No COURSE_ variable set, nothing chosen yet, and all as before afterwards."""
-    for name in ("COURSE_DATASET", "COURSE_OUTPUT", "COURSE_DATA_ROOT", "COURSE_PROBE_SEED"):
+    for name in ("COURSE_DATASET", "COURSE_OUTPUT", "COURSE_DATA_ROOT", "COURSE_GRADING"):
         monkeypatch.setenv(name, "")  # so that monkeypatch takes back what the code sets
     monkeypatch.setattr(colab, "_chosen", {})
     return monkeypatch
@@ -127,7 +127,7 @@ def test_what_was_set_outside_the_notebook_wins(clean, capsys):
 
 
 def test_a_grader_sees_no_table_and_keeps_its_settings(clean, capsys):
-    clean.setenv("COURSE_PROBE_SEED", "7")
+    clean.setenv("COURSE_GRADING", "1")
     colab.start("voc", drive=True)
     assert environment() == {"DATASET": None, "OUTPUT": None, "DATA_ROOT": None} and not capsys.readouterr().out
 

@@ -205,8 +205,8 @@ def test_a_setting_that_makes_no_sense_is_named(monkeypatch, variable, value, me
 
 
 def test_no_variable_set_or_an_empty_one_means_the_default(monkeypatch):
-    for name in ("DATASET", "DATA_ROOT", "WEIGHTS", "MODEL", "DEVICE", "BUDGET", "SEED", "OUTPUT", "MIRRORS"):
+    for name in ("DATASET", "DATA_ROOT", "WEIGHTS", "MODEL", "DEVICE", "GRADING", "SEED", "OUTPUT", "MIRRORS"):
         monkeypatch.setenv(f"COURSE_{name}", "")
     config = settings.load()
-    assert (config.dataset, config.weights, config.budget, config.seed, config.mirrors) == (
-        "shapes", None, "full", 0, ())
+    assert (config.dataset, config.weights, config.grading, config.seed, config.mirrors) == (
+        "shapes", None, False, 0, ())

@@ -102,7 +102,7 @@ def folder(tmp_path, monkeypatch):
         os.utime(tmp_path / file, (1000 + age, 1000 + age))
     (tmp_path / "broken.ipynb").write_text("{")
     monkeypatch.chdir(tmp_path)
-    for name in ("JPY_SESSION_NAME", "COURSE_PROBE_SEED", "COURSE_BUDGET"):
+    for name in ("JPY_SESSION_NAME", "COURSE_GRADING"):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("COURSE_DATASET", "shapes")
     monkeypatch.setenv("COURSE_OUTPUT", str(tmp_path / "output"))
@@ -176,7 +176,7 @@ def test_a_report_names_no_folder_and_says_what_it_could_not_see(folder, capsys)
     assert "03_model.ipynb: look at this" in said and "cannot be read from here" in said
 
 
-@pytest.mark.parametrize("name, value", [("COURSE_PROBE_SEED", "7"), ("COURSE_BUDGET", "short")])
+@pytest.mark.parametrize("name, value", [("COURSE_GRADING", "1")])
 def test_in_grading_the_cell_does_nothing(folder, monkeypatch, capsys, name, value):
     monkeypatch.setenv(name, value)
     (folder / "output" / "trained.safetensors").touch()

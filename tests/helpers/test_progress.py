@@ -310,7 +310,7 @@ def test_with_workers_the_rest_of_an_epoch_is_the_rest_of_its_images():
 
 
 def test_a_short_run_and_a_whole_training_do_not_meet(tmp_path, undisturbed):
-    kills.train(tmp_path, budget="short")
+    kills.train(tmp_path, grading=True)
     assert ends_alike(tmp_path, undisturbed)
 
 

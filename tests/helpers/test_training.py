@@ -26,7 +26,7 @@ def devkit(tmp_path_factory):
 def config(tmp_path, monkeypatch):
     monkeypatch.setitem(settings.RECIPES, "shapes", Recipe(32, 4, 3, 1e-2, (0.9, 1.4)))
     return dataclasses.replace(settings.load(), dataset="shapes", weights=None, model=None, device=CPU,
-                               output=tmp_path / "out", budget="full")
+                               output=tmp_path / "out", grading=False)
 
 
 def start(devkit, config, **kwargs):
@@ -139,8 +139,8 @@ def test_the_learning_rate_warms_up_and_ends_at_nothing(devkit, config):
     assert training.learning_rate_factor(1) == pytest.approx(0)
 
 
-def test_a_short_budget_trains_a_few_steps(devkit, config):
-    short = dataclasses.replace(config, budget="short")
+def test_a_grader_trains_a_few_steps(devkit, config):
+    short = dataclasses.replace(config, grading=True)
     train, val = training.make_loaders(devkit, short)
     assert len(train) <= 3 and short.recipe.epochs == 1
 

@@ -277,7 +277,7 @@ def test_the_bar_is_updated_a_few_times_a_second_at_most(shown, monkeypatch):
 
 
 def test_the_training_view_works_with_fit(devkit, tmp_path, shown):
-    config = replace(settings.load(), dataset="shapes", budget="short", device=torch.device("cpu"), output=tmp_path)
+    config = replace(settings.load(), dataset="shapes", grading=True, device=torch.device("cpu"), output=tmp_path)
     batch = torch.zeros(2, 3, 8, 8), torch.zeros(2, 8, 8, dtype=torch.int64)
     net = _OneLayer()
     view = widgets.TrainingView(config.recipe.epochs)
