@@ -195,7 +195,6 @@ def test_real_voc_opens_with_its_palette():
     ("MODEL", "unet", "expected one of lraspp_mobilenet_v3_large.*found 'unet'"),
     ("WEIGHTS", "/nowhere/weights.pth", "expected a weights file, found nothing"),
     ("DEVICE", "abacus", "COURSE_DEVICE"),
-    ("BUDGET", "endless", "expected one of full, short"),
     ("SEED", "seven", "COURSE_SEED")])
 def test_a_setting_that_makes_no_sense_is_named(monkeypatch, variable, value, message):
     monkeypatch.setenv(f"COURSE_{variable}", value)
