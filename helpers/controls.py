@@ -9,7 +9,6 @@ from functools import partial
 
 from IPython.display import display
 from ipywidgets import HTML, Box, Button, FloatSlider, Layout, Text, VBox
-from matplotlib.patches import Rectangle
 
 from helpers import plotting
 
@@ -47,17 +46,13 @@ class Explorer:
             self._controls[name].value = value
         self._moving = False
         self._figure, caption = self._draw(**{name: control.value for name, control in self._controls.items()})
-        frame = Rectangle((0, 0), 1, 1, transform=self._figure.transFigure, fill=False, linewidth=0)
-        self._figure.add_artist(frame)  # a tight bounding box is now the whole figure: pictures of one size
         self._png = plotting.png(self._figure)
         self._picture.value = (f'<div style="line-height: 1.4; min-height: 2.8em">{html.escape(caption)}</div>'
                                + picture(self._png, caption, self._on_click))
 
     def _clicked(self, change):
-        pad = 0.1  # inches that matplotlib leaves around a tight bounding box
         x, y = map(float, change.new.split(","))  # 0..1 of the picture, from its top left
-        width, height = self._figure.get_size_inches()
-        point = (x * (width + 2 * pad) - pad) / width, ((1 - y) * (height + 2 * pad) - pad) / height
+        point = x, 1 - y
         for axes in self._figure.axes:
             if axes.images and axes.get_position().contains(*point):
                 self._move(self._on_click(*(self._figure.transFigure + axes.transData.inverted()).transform(point)))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, as torchvision's weights expect
 IGNORE_INDEX = 255  # void in Pascal VOC
+VOID_COLOUR = (224, 224, 192)  # in the palettes of VOC and in every figure
 PROBE_MIME = "application/vnd.segmentation-course.probe+json"  # of the answers that hidden tests show
 
 MODELS = ("lraspp_mobilenet_v3_large", "fpn_mobilenet_v2", "lraspp_mobilenet_v2",

@@ -15,7 +15,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 from PIL import Image, ImageDraw
 
-from helpers.settings import IGNORE_INDEX, SettingsError, show
+from helpers.settings import IGNORE_INDEX, VOID_COLOUR, SettingsError, show
 
 CLASS_NAMES = ("background", "star", "heart", "cloud", "horse", "plane")
 SPLITS = {"train": 320, "val": 120}
@@ -130,5 +130,5 @@ def _with_void_border(target):
 def _png_palette():
     palette = np.zeros((256, 3), np.uint8)
     palette[:len(PALETTE)] = PALETTE
-    palette[IGNORE_INDEX] = (224, 224, 192)  # VOC's colour for void
+    palette[IGNORE_INDEX] = VOID_COLOUR
     return palette.ravel().tolist()

@@ -41,7 +41,7 @@ def browse(devkit, split="train"):
         only = "" if name == "all" else f", {name} only"
         return plotting.panels_figure([(image, f"image {index}"), (target, f"mask{only}"),
                                        (_blend(image, target, devkit, opacity), f"mask over image{only}")],
-                                      devkit, size=3.5), caption
+                                      devkit, columns=3, square=True), caption
 
     def step(direction, _):
         index, name = controls["index"].value, controls["name"].value
@@ -97,7 +97,7 @@ def explore_augmentation(devkit, size, scale=(0.75, 1.5), jitter=0.3):
             new_image = adjust(new_image, factor)
         figure = plotting.panels_figure([(image, f"image {index} and crop"), (mask[0], "mask and crop"),
                                          (new_image, "what comes out: image"), (new_mask[0], "what comes out: mask")],
-                                        devkit, size=2.9)
+                                        devkit, square=True)
         for axes in figure.axes[:2]:
             _outline(axes, left / ratio, top / ratio, crop / ratio)
         changes = ", ".join(f"{name} × {factor:.2f}" for name, factor in zip(_COLOURS, factors))
@@ -144,6 +144,7 @@ def explore_predictions(model, devkit, size, images=60):
     def draw(rank, opacity, name, x, y):
         image, target, probabilities = look(rank)
         confidence, prediction = probabilities.max(0)
+        prediction = plotting.without_padding(prediction, target)
         heat = confidence if name == "the predicted class" else probabilities[devkit.class_names.index(name)]
         wrong = (prediction != target) & (target != IGNORE_INDEX)
         mistakes = 0.3 + 0.4 * image.mean(0, keepdim=True).repeat(3, 1, 1)
@@ -151,7 +152,7 @@ def explore_predictions(model, devkit, size, images=60):
         panels = [(plotting.overlay(image, prediction, devkit.palette, opacity), "prediction over image"),
                   (target, "ground truth"), (prediction, "prediction"), (mistakes, "wrong pixels"),
                   (heat, f"probability of {name}"), (heat, f"pixel x = {x}, y = {y}")]
-        figure = plotting.panels_figure(panels, devkit, columns=3, size=2.9)
+        figure = plotting.panels_figure(panels, devkit, columns=3)
         for axes in figure.axes[:5]:
             for width, colour in ((4, plotting.INK), (1.5, "white")):
                 axes.plot(x, y, marker="+", markersize=16, markeredgewidth=width, color=colour, zorder=5)
@@ -159,8 +160,8 @@ def explore_predictions(model, devkit, size, images=60):
         truth = (*devkit.class_names, "void")[min(target[y, x], devkit.num_classes)]
         return figure, (f"Number {rank + 1} of {len(order)} from the worst, image {order[rank]}: IoU "
                         f"{scores[order[rank]]:.0%}, {wrong.float().mean():.0%} of the pixels wrong. At x = {x}, "
-                        f"y = {y} the model says {devkit.class_names[prediction[y, x]]} ({confidence[y, x]:.0%}), "
-                        f"the truth is {truth}. Click on another pixel!")
+                        f"y = {y} the model says {devkit.class_names[probabilities[:, y, x].argmax()]} "
+                        f"({confidence[y, x]:.0%}), the truth is {truth}. Click on another pixel!")
 
     controls = {
         "rank": control(IntSlider, "worst to best", "From the lowest IoU to the highest", max=len(order) - 1),
@@ -276,12 +277,12 @@ def _bars(axes, probabilities, devkit):
     """The five likeliest classes of one pixel, in the place of a picture."""
     title = axes.get_title()
     axes.clear()
-    axes.set_title(title, fontsize=9, color=plotting.INK)
+    axes.set_title(title, fontsize=10, color=plotting.INK)
     values, labels = probabilities.topk(min(5, len(probabilities)))
     bars = axes.barh(range(len(labels)), values.tolist(), color=(devkit.palette[labels] / 255).tolist(),
                      edgecolor=plotting.INK)
     axes.bar_label(bars, [f"{devkit.class_names[label]} {value:.0%}" for label, value in zip(labels, values)],
-                   padding=3, fontsize=8)
+                   padding=3, fontsize=10)
     axes.set(xlim=(0, 1.7), xticks=[], yticks=[], aspect="auto", box_aspect=1)
     axes.invert_yaxis()
     axes.set_axis_on()
