@@ -14,7 +14,7 @@ from grading.report import feedback  # noqa: E402
 from grading.run.execute import JailedExecute  # noqa: E402
 from grading.mark.judge import DrawSeed, Judge  # noqa: E402
 from grading.blanks import NameTheTask  # noqa: E402
-from grading.restore.answers import Reseat  # noqa: E402
+from grading.restore.answers import RestoreAnswers  # noqa: E402
 
 c = get_config()  # noqa: F821
 
@@ -31,7 +31,7 @@ c.ClearOutput.remove_metadata_fields = ["collapsed", "scrolled", "execution", "E
 
 # The student's answers are put into the pristine release first
 c.Autograde.sanitize_preprocessors = [
-    Reseat, nbgrader.ClearOutput, nbgrader.DeduplicateIds, nbgrader.OverwriteKernelspec, nbgrader.OverwriteCells,
+    RestoreAnswers, nbgrader.ClearOutput, nbgrader.DeduplicateIds, nbgrader.OverwriteKernelspec, nbgrader.OverwriteCells,
     nbgrader.CheckCellMetadata]
 # Plain nbgrader's, with a jail for the execution and the judge behind it; nothing that could act is kept
 c.Autograde.autograde_preprocessors = [

@@ -28,6 +28,7 @@ from traitlets import Unicode
 
 from grading.intake import reading, source
 from grading.mark import flags
+from grading.restore.commenting import comment_out
 from grading.restore.match import ALONE, AMONG, BOUND, CELL_ID, GRADE_ID, LINES, Cell, Release, recognise
 from helpers.settings import ROOT
 
@@ -47,7 +48,7 @@ class Findings:
         self.flags.append({"kind": kind, "exercise": exercise, "text": text})
 
 
-class Reseat(NbGraderPreprocessor):
+class RestoreAnswers(NbGraderPreprocessor):
     """The first of nbgrader's sanitize preprocessors; what it finds goes on in `nb.metadata["course"]`."""
 
     release = Unicode(str(ROOT / "notebooks"), help="the folder that `make release` wrote").tag(config=True)
@@ -56,14 +57,14 @@ class Reseat(NbGraderPreprocessor):
         path = Path(self.release, resources["nbgrader"]["assignment"], f"{resources['nbgrader']['notebook']}.ipynb")
         if not path.is_file():
             raise NbGraderException(f"There is no release at {path}: run `make release` first.")
-        nb, found = reseat(nb, nbformat.read(path, as_version=4))
+        nb, found = restore(nb, nbformat.read(path, as_version=4))
         nb.metadata["course"] = {"repairs": found.repairs, "flags": found.flags}
         for line in [*found.repairs, *(flag["text"] for flag in found.flags)]:
-            self.log.info("Reseated: %s", line)
+            self.log.info("Restored: %s", line)
         return nb, resources
 
 
-def reseat(student, release):
+def restore(student, release):
     """The release notebook with the student's answers and own cells.
 
     Parameters
@@ -85,11 +86,11 @@ def reseat(student, release):
     answers, before, behind = _share_out(cells, winners, plan, found)
 
     sequence = list(behind[-1])
-    for seat, cell in enumerate(release.cells):
+    for position, cell in enumerate(release.cells):
         cell = copy.deepcopy(cell)
-        if answers.get(seat):
-            cell.source = "\n\n\n".join(text.strip("\n") for text in answers[seat])
-        sequence += [*before[seat], cell, *behind[seat]]
+        if answers.get(position):
+            cell.source = "\n\n\n".join(text.strip("\n") for text in answers[position])
+        sequence += [*before[position], cell, *behind[position]]
     _bring_helpers(sequence, plan, found)
     own = [cell for cell in sequence if cell.id not in plan.ids or answers.get(plan.ids[cell.id])]
     found.flags += flags.flags(own)
@@ -99,11 +100,11 @@ def reseat(student, release):
 
 
 def _read(student, found):
-    """The student's cells, tamed, with the halves of a function that was split put together again."""
-    cells, tamed = [], set()
+    """The student's cells, cleaned for the grader; the halves of a function that was split are joined."""
+    cells, commented = [], set()
     for number, cell in enumerate(reading.clean(student).cells, start=1):
-        text, removed = source.tame(cell.source) if cell.cell_type == "code" else (cell.source, [])
-        tamed.update(removed)
+        text, removed = comment_out(cell.source) if cell.cell_type == "code" else (cell.source, [])
+        commented.update(removed)
         above = cells[-1] if cells else None
         if above and above.kind == cell.cell_type == "code" and text[:1] in (" ", "\t") \
                 and source.tree(text) is None and source.tree(joined := f"{above.text}\n{text}"):
@@ -115,33 +116,34 @@ def _read(student, found):
     for cell in cells:
         if cell.kind == "code" or source.tree(cell.text):
             cell.defines = source.defined(cell.text)
-    if tamed:
-        found.repairs.append(f"Lines without a use on the grader became comments: {', '.join(sorted(tamed))}.")
+    if commented:
+        found.repairs.append(f"Lines without a use on the grader became comments: {', '.join(sorted(commented))}.")
     return cells
 
 
 def _choose(cells, plan, found):
-    """The cells that answer each exercise: release seat to a dictionary from function to cell."""
+    """The cells that answer each exercise: release position to a dictionary from function to cell."""
     winners, found_by = {}, {}
-    for seat, exercise in plan.solutions.items():
-        winners[seat] = {}
-        for name in plan.functions[seat]:
-            ranks = {cell: cell.rank(name, seat, plan.exercise_of) for cell in cells if cell.fills(name)}
+    for position, exercise in plan.solutions.items():
+        winners[position] = {}
+        for name in plan.functions[position]:
+            ranks = {cell: cell.rank(name, position, plan.exercise_of) for cell in cells if cell.fills(name)}
             best = [cell for cell in ranks if ranks[cell] == min(ranks.values())]
             if best:
-                winners[seat][name] = best[-1]
+                winners[position][name] = best[-1]
                 found_by.setdefault(ranks[best[-1]], []).append(name)
             if len({source.fingerprint(cell.text) for cell in best}) > 1:
                 found.flag("duplicate", exercise, f"{name} is answered in different ways in cells "
                            f"{', '.join(str(cell.number) for cell in best)}; the last of them was graded.")
-        if len(set(winners[seat].values())) > 1:
-            places = " and ".join(str(cell.number) for cell in dict.fromkeys(winners[seat].values()))
+        if len(set(winners[position].values())) > 1:
+            places = " and ".join(str(cell.number) for cell in dict.fromkeys(winners[position].values()))
             found.repairs.append(f"The answer to {exercise} was put together from cells {places}.")
-        if not winners[seat]:  # renamed, or no Python: what stands in the exercise's cell is the answer
-            stub = source.fingerprint(plan.cells[seat].source)
-            attempts = [cell for cell in cells if cell.seat == seat and source.fingerprint(cell.text) != stub
-                        and not any(name in plan.functions[seat] for name, _ in cell.defines)]
-            winners[seat] = {"": attempts[-1]} if attempts else {}
+        if not winners[position]:  # renamed, or no Python: what stands in the exercise's cell is the answer
+            stub = source.fingerprint(plan.cells[position].source)
+            attempts = [cell for cell in cells if cell.position == position
+                        and source.fingerprint(cell.text) != stub
+                        and not any(name in plan.functions[position] for name, _ in cell.defines)]
+            winners[position] = {"": attempts[-1]} if attempts else {}
     for how, names in found_by.items():
         if how != GRADE_ID:
             found.repairs.append(f"Answers found {_BY[how]}: {', '.join(names)}.")
@@ -149,27 +151,27 @@ def _choose(cells, plan, found):
 
 
 def _share_out(cells, winners, plan, found):
-    """The texts of each answer, and the student's own cells before and behind each seat of the release."""
-    answers = {seat: [] for seat in winners}
-    before, behind = ({seat: [] for seat in range(-1, len(plan.cells))} for _ in range(2))
+    """The texts of each answer, and the student's own cells before and behind each position of the release."""
+    answers = {position: [] for position in winners}
+    before, behind = ({position: [] for position in range(-1, len(plan.cells))} for _ in range(2))
     last, seen = -1, set()
     for cell in cells:
-        won = [seat for seat, chosen in winners.items() if cell in chosen.values()]
+        won = [position for position, chosen in winners.items() if cell in chosen.values()]
         pieces, rest, own = _cut(cell, won, winners, plan)
-        for seat, text in pieces.items():
-            answers[seat] += [text] if text.strip() else []
+        for position, text in pieces.items():
+            answers[position] += [text] if text.strip() else []
         if cell.kind != "code" and won:
             found.repairs.append(f"Cell {cell.number} is an answer that had become {cell.kind}; it was read as code.")
         if len(own | set(won)) > 1:
             found.repairs.append(f"Cell {cell.number} holds several cells of the course; it was taken apart.")
-        last = won[-1] if won else last if cell.seat is None else cell.seat
+        last = won[-1] if won else last if cell.position is None else cell.position
         # what stood in the cell of an answer or of its test may be needed by both
-        place = before if not won and cell.seat is not None and (last in winners or last in plan.graded) else behind
+        place = before if not won and cell.position is not None and (last in winners or last in plan.graded) else behind
         place[last] += [_NEW["code" if won else cell.kind](text) for text in rest if text.strip()]
-        seen |= {cell.seat, *won, *own}
-        if cell.seat is not None and not won and cell.seat not in winners:
+        seen |= {cell.position, *won, *own}
+        if cell.position is not None and not won and cell.position not in winners:
             _report_edit(cell, rest, plan, found)
-    missing = [cell for seat, cell in enumerate(plan.cells) if seat not in seen and cell.cell_type == "code"]
+    missing = [cell for position, cell in enumerate(plan.cells) if position not in seen and cell.cell_type == "code"]
     if missing:
         names = [cell.metadata.get("nbgrader", {}).get("grade_id", cell.id) for cell in missing]
         found.repairs.append(f"Cells of the course that were missing were put back: {', '.join(names)}.")
@@ -177,28 +179,28 @@ def _share_out(cells, winners, plan, found):
 
 
 def _cut(cell, won, winners, plan):
-    """A cell's share in the answers it won, the rest of it in texts, and the seats whose statements it repeats."""
+    """A cell's share in the answers it won, the rest of it in texts, and the positions whose statements it repeats."""
     if cell.exact and not won:
         return {}, [], set()
     if cell.kind != "code" and not won:
         return {}, [cell.text], set()
     blocks = source.blocks(cell.text)
     homes = [plan.home(block) for block in blocks]
-    own = {home for home in homes if home is not None} - {cell.seat, *won}
+    own = {home for home in homes if home is not None} - {cell.position, *won}
     merged = len(won) > 1 or len(own) > 2
-    pieces, rest, pending = {seat: [] for seat in won}, [], []
+    pieces, rest, pending = {position: [] for position in won}, [], []
     for block, home in zip(blocks, homes):
         names = [(name, node) for name, node in source.defined(block.text) if name in plan.exercise_of]
-        seats = [plan.exercise_of[name] for name, _ in names]
+        positions = [plan.exercise_of[name] for name, _ in names]
         if names and all(source.is_blank(node) for _, node in names):
             continue  # a blank that was not filled in must not overwrite an answer
-        if len(won) == 1 and any(seat in won and winners[seat].get(name, cell) is not cell
-                                 for seat, (name, _) in zip(seats, names)):
+        if len(won) == 1 and any(position in won and winners[position].get(name, cell) is not cell
+                                 for position, (name, _) in zip(positions, names)):
             continue  # the other half of this exercise is answered in another cell
-        if home is not None and (merged or home == cell.seat) and home not in won \
+        if home is not None and (merged or home == cell.position) and home not in won \
                 and not (block.imports and home > min(won, default=home)):
             continue  # the release says it
-        mine = [seat for seat in seats if seat in pieces]
+        mine = [position for position in positions if position in pieces]
         if block.node is None and merged:
             (pieces[mine[0]] if mine else rest).append(block.text)  # broken: it costs what it defines, no more
         elif mine and merged:
@@ -208,7 +210,7 @@ def _cut(cell, won, winners, plan):
             pending.append(block.text)
     if won and not merged:
         pieces[won[0]], pending = pending, []
-    texts = {seat: "\n".join(texts) for seat, texts in pieces.items()}
+    texts = {position: "\n".join(texts) for position, texts in pieces.items()}
     return texts, [*rest, "\n".join(pending)], own if merged else set()
 
 
@@ -216,12 +218,12 @@ def _report_edit(cell, rest, plan, found):
     """Say that a cell of the course that is no answer was changed: a check is worth a flag."""
     if cell.exact or cell.kind != "code":
         return
-    whole = plan.statements(plan.cells[cell.seat].source) <= plan.statements(cell.text)
+    whole = plan.statements(plan.cells[cell.position].source) <= plan.statements(cell.text)
     added = [block for text in rest if text.strip() for block in source.blocks(text)]
-    if cell.seat in plan.graded and not (whole and all(block.imports for block in added)):
+    if cell.position in plan.graded and not (whole and all(block.imports for block in added)):
         what = "lines were added to it" if whole else "it was changed"
-        found.flag("edited", plan.locked[cell.seat].removeprefix("test_"),
-                   f"Cell {cell.number} is the course's {plan.locked[cell.seat]} and locked, but {what}; "
+        found.flag("edited", plan.locked[cell.position].removeprefix("test_"),
+                   f"Cell {cell.number} is the course's {plan.locked[cell.position]} and locked, but {what}; "
                    "the course's own was run.")
     elif added:
         found.repairs.append(f"Cell {cell.number} was edited; the course's own runs, then what was new in it.")

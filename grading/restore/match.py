@@ -1,4 +1,4 @@
-"""Which cell of the release each of a student's cells is; the order of the evidence is explained in `reseat`."""
+"""Which cell of the release each of a student's cells is; the order of the evidence is explained in `restore`."""
 
 import ast
 from collections import Counter
@@ -11,7 +11,7 @@ GRADE_ID, CELL_ID, LINES, ALONE, AMONG, BOUND, NOTHING = range(7)  # how a cell 
 
 @dataclass(eq=False)
 class Cell:
-    """A student's cell. `seat` is the place in the release of the cell that it is, `exact` if word for word."""
+    """A student's cell. `position` is the place in the release of the cell that it is, `exact` if word for word."""
 
     kind: str  # "code", "markdown" or "raw"
     text: str
@@ -19,7 +19,7 @@ class Cell:
     grade_id: str | None = None
     cell_id: str | None = None
     defines: list = field(default_factory=list)  # (name, syntax tree) of what it binds
-    seat: int | None = None
+    position: int | None = None
     exact: bool = False
     how: int = NOTHING
 
@@ -28,42 +28,43 @@ class Cell:
         nodes = [node for bound, node in self.defines if bound == name]
         return bool(nodes) and not source.is_blank(nodes[-1])
 
-    def rank(self, name, seat, exercise_of):
-        """How good the evidence is that this is the answer of a seat; less is better."""
-        if self.seat == seat and self.how != NOTHING:
+    def rank(self, name, position, exercise_of):
+        """How good the evidence is that this is the answer of a position; less is better."""
+        if self.position == position and self.how != NOTHING:
             return self.how
         if isinstance([node for bound, node in self.defines if bound == name][-1], (ast.Name, ast.alias)):
             return BOUND
-        return ALONE if {exercise_of[name] for name, _ in self.defines if name in exercise_of} == {seat} else AMONG
+        exercises = {exercise_of[name] for name, _ in self.defines if name in exercise_of}
+        return ALONE if exercises == {position} else AMONG
 
 
 class Release:
-    """A release notebook, with what is needed to recognise its cells; a seat is an index into `cells`."""
+    """A release notebook, with what is needed to recognise its cells; a position is an index into `cells`."""
 
     def __init__(self, notebook):
         self.cells = notebook.cells
         marks = [cell.metadata.get("nbgrader", {}) for cell in self.cells]
-        self.ids = {cell.id: seat for seat, cell in enumerate(self.cells)}
-        self.marked = {mark["grade_id"]: seat for seat, mark in enumerate(marks) if "grade_id" in mark}
-        self.solutions = {seat: mark["grade_id"] for seat, mark in enumerate(marks) if mark.get("solution")}
-        self.locked = {seat: mark["grade_id"] for seat, mark in enumerate(marks) if mark.get("locked")}
-        self.graded = {seat for seat, mark in enumerate(marks) if mark.get("grade")}
-        self.functions = {seat: source.blanks(self.cells[seat].source) for seat in self.solutions}
-        self.exercise_of = {name: seat for seat, names in self.functions.items() for name in names}
-        self._switches = {name for seat in self.locked.keys() - self.graded
-                          for block in source.blocks(self.cells[seat].source) for name in _constants(block)}
-        self._prints = {source.fingerprint(cell.source): seat for seat, cell in enumerate(self.cells)}
-        self._statements = {statement: seat for seat, cell in enumerate(self.cells)
-                            if cell.cell_type == "code" and seat not in self.solutions
+        self.ids = {cell.id: position for position, cell in enumerate(self.cells)}
+        self.marked = {mark["grade_id"]: position for position, mark in enumerate(marks) if "grade_id" in mark}
+        self.solutions = {position: mark["grade_id"] for position, mark in enumerate(marks) if mark.get("solution")}
+        self.locked = {position: mark["grade_id"] for position, mark in enumerate(marks) if mark.get("locked")}
+        self.graded = {position for position, mark in enumerate(marks) if mark.get("grade")}
+        self.functions = {position: source.blanks(self.cells[position].source) for position in self.solutions}
+        self.exercise_of = {name: position for position, names in self.functions.items() for name in names}
+        self._switches = {name for position in self.locked.keys() - self.graded
+                          for block in source.blocks(self.cells[position].source) for name in _constants(block)}
+        self._prints = {source.fingerprint(cell.source): position for position, cell in enumerate(self.cells)}
+        self._statements = {statement: position for position, cell in enumerate(self.cells)
+                            if cell.cell_type == "code" and position not in self.solutions
                             for statement in self.statements(cell.source)}
         self._lines = [_lines(cell.source) for cell in self.cells]
 
     def same(self, text):
-        """The seat whose cell says the same as a text, or None."""
+        """The position whose cell says the same as a text, or None."""
         return self._prints.get(source.fingerprint(text))
 
     def home(self, block):
-        """The seat of the cell that a statement comes from, word for word, or None; answers' cells left out."""
+        """The position of the cell that a statement comes from, word for word, or None; answers' cells left out."""
         return self._statements.get(self._statement(block)) if block.node and block.node.body else None
 
     def statements(self, text):
@@ -76,13 +77,13 @@ class Release:
         return f"switch {switches[0]}" if switches else source.fingerprint(block.text)
 
     def nearest(self, cell, free):
-        """The one of the free seats with most of a cell's lines, at least half of them, or None."""
+        """The one of the free positions with most of a cell's lines, at least half of them, or None."""
         lines, best, most = _lines(cell.text), None, 0.5
-        for seat in free:
-            total = lines.total() + self._lines[seat].total()
-            share = 2 * (lines & self._lines[seat]).total() / total
-            if share >= most and self.cells[seat].cell_type == cell.kind:
-                best, most = seat, share
+        for position in free:
+            total = lines.total() + self._lines[position].total()
+            share = 2 * (lines & self._lines[position]).total() / total
+            if share >= most and self.cells[position].cell_type == cell.kind:
+                best, most = position, share
         return best
 
 
@@ -97,23 +98,24 @@ def _lines(text):
 
 
 def recognise(cells, plan):
-    """Give each of the student's cells its seat, one kind of evidence after the other."""
+    """Give each of the student's cells its position, one kind of evidence after the other."""
     for cell in cells:
-        cell.seat = plan.same(cell.text)
-        cell.exact = cell.seat is not None
-    taken = {cell.seat for cell in cells if cell.exact} - plan.solutions.keys()  # an edited copy is the student's own
+        cell.position = plan.same(cell.text)
+        cell.exact = cell.position is not None
+    # an edited copy is the student's own
+    taken = {cell.position for cell in cells if cell.exact} - plan.solutions.keys()
     for how, claim in ((GRADE_ID, lambda cell: plan.marked.get(cell.grade_id)),
                        (CELL_ID, lambda cell: plan.ids.get(cell.cell_id))):
         for cell in cells:
-            seat = claim(cell)
+            position = claim(cell)
             answers = {plan.exercise_of[name] for name, _ in cell.defines if name in plan.exercise_of}
-            fits = cell.seat == seat or cell.seat is None and seat not in taken
-            if cell.how == NOTHING and seat is not None and fits and (not answers or seat in answers):
-                cell.seat, cell.how = seat, how
-    free = set(range(len(plan.cells))) - {cell.seat for cell in cells}
+            fits = cell.position == position or cell.position is None and position not in taken
+            if cell.how == NOTHING and position is not None and fits and (not answers or position in answers):
+                cell.position, cell.how = position, how
+    free = set(range(len(plan.cells))) - {cell.position for cell in cells}
     for cell in cells:
-        if cell.seat is None and not any(name in plan.exercise_of for name, _ in cell.defines):
-            cell.seat = plan.nearest(cell, free)
-            if cell.seat is not None:
+        if cell.position is None and not any(name in plan.exercise_of for name, _ in cell.defines):
+            cell.position = plan.nearest(cell, free)
+            if cell.position is not None:
                 cell.how = LINES
-                free.discard(cell.seat)
+                free.discard(cell.position)

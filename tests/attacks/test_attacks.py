@@ -58,7 +58,7 @@ def settings(course, seed, warm=False):
     config.CourseDirectory.release_directory = "release"
     config.CourseDirectory.assignment_id = NAME
     config.CourseDirectory.db_url = f"sqlite:///{course}/gradebook.db"
-    config.Reseat.release = str(course / "release")
+    config.RestoreAnswers.release = str(course / "release")
     config.DrawSeed.seed = seed
     # a cold kernel imports PyTorch in one cell
     config.JailedExecute.timeout = 12 if warm else 60

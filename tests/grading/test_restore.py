@@ -1,4 +1,4 @@
-"""What reseating finds and mends. The submissions are right ones, mangled; nothing is run here."""
+"""What restoring answers finds and mends. The submissions are right ones, mangled; nothing is run here."""
 
 import ast
 import copy
@@ -11,7 +11,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from grading.intake import reading, source
 from grading.mark import flags
-from grading.restore.answers import Reseat, reseat
+from grading.restore.answers import RestoreAnswers, restore
+from grading.restore.commenting import comment_out
 from helpers.probes import PROBES
 from tests.support import golden
 from tests.support.mangled import MANGLES, answers, as_bytes, checks, marks
@@ -71,7 +72,7 @@ def assert_gradeable(notebook, original):
 @pytest.mark.parametrize("mangle", MANGLES)
 def test_a_mangled_answer_is_graded_as_if_nothing_had_happened(mangle, name):
     right, original = right_one(name), release(name)
-    notebook, _ = reseat(arrived(MANGLES[mangle](right)), original)
+    notebook, _ = restore(arrived(MANGLES[mangle](right)), original)
     assert_gradeable(notebook, original)
     if mangle in REWRITTEN:
         called = [ast.parse(cell.source).body[-1].name for cell in answers(notebook)]
@@ -85,17 +86,17 @@ def test_a_mangled_answer_is_graded_as_if_nothing_had_happened(mangle, name):
 @pytest.mark.parametrize("mangle", sorted(MANGLES.keys() - REWRITTEN))
 def test_no_mangle_turns_wrong_into_right(mangle):
     wrong = golden.wrong("05_evaluation", "mean_iou")
-    notebook, _ = reseat(arrived(MANGLES[mangle](wrong)), release("05_evaluation"))
+    notebook, _ = restore(arrived(MANGLES[mangle](wrong)), release("05_evaluation"))
     assert definitions(notebook, "05_evaluation") == definitions(wrong, "05_evaluation")
     blank, original = golden.submission("04_training", filled=False), release("04_training")
-    notebook, _ = reseat(arrived(MANGLES[mangle](blank)), original)
+    notebook, _ = restore(arrived(MANGLES[mangle](blank)), original)
     assert definitions(notebook, "04_training") == definitions(original, "04_training")
 
 
 @pytest.mark.parametrize("name", notebooks.NAMES)
 def test_a_right_submission_comes_back_as_it_was_and_nothing_is_reported(name):
     for right in (golden.submission(name), golden.submission(name, filled=False)):
-        notebook, found = reseat(right, release(name))
+        notebook, found = restore(right, release(name))
         assert [cell.source for cell in notebook.cells] == [cell.source for cell in right.cells]
         assert (found.repairs, found.flags) == ([], [])
 
@@ -103,7 +104,7 @@ def test_a_right_submission_comes_back_as_it_was_and_nothing_is_reported(name):
 @pytest.mark.parametrize("name", notebooks.NAMES)
 def test_own_cells_stay_where_they_were(name):
     noisy = golden.noisy(name)
-    notebook, found = reseat(noisy, release(name))
+    notebook, found = restore(noisy, release(name))
     assert [cell.source for cell in notebook.cells] == [cell.source for cell in noisy.cells]
     assert found.flags == []
 
@@ -111,7 +112,7 @@ def test_own_cells_stay_where_they_were(name):
 def test_the_arguments_are_not_changed():
     student, original = MANGLES["checks_replaced"](golden.submission("01_setup")), release("01_setup")
     copies = copy.deepcopy((student, original))
-    reseat(student, original)
+    restore(student, original)
     assert (student, original) == copies
 
 
@@ -129,13 +130,13 @@ def test_the_arguments_are_not_changed():
 def test_an_answer_is_found_in_every_form_without_ids(answer):
     student = MANGLES["all_metadata_and_ids_lost"](
         golden.submission("04_training", lambda grade_id, text: answer if grade_id == "make_criterion" else text))
-    notebook, _ = reseat(arrived(student), release("04_training"))
+    notebook, _ = restore(arrived(student), release("04_training"))
     assert answers(notebook)[0].source == answer
 
 
 def one_answer(text, grade_id="mean_iou", name="05_evaluation"):
     student = golden.submission(name, lambda this, right: text if this == grade_id else right)
-    notebook, found = reseat(student, release(name))
+    notebook, found = restore(student, release(name))
     return next(cell.source for cell in answers(notebook) if marks(cell)["grade_id"] == grade_id), found
 
 
@@ -146,7 +147,7 @@ def test_a_renamed_function_is_the_answer_that_its_cell_holds(way):
     if way == "all_metadata_and_ids_lost":  # then its docstring is known
         text = right.replace("def mean_iou", "def my_mean")
     student = golden.submission("05_evaluation", lambda this, answer: text if this == "mean_iou" else answer)
-    notebook, _ = reseat(arrived(MANGLES[way](student) if way else student), release("05_evaluation"))
+    notebook, _ = restore(arrived(MANGLES[way](student) if way else student), release("05_evaluation"))
     assert next(cell.source for cell in answers(notebook) if marks(cell)["grade_id"] == "mean_iou") == text
 
 
@@ -159,7 +160,7 @@ def test_a_syntax_error_stays_in_its_own_cell():
         one = nbformat.v4.new_notebook(cells=[new_code_cell("\n\n".join(
             cell.source for cell in broken.cells if cell.cell_type == "code"))]) if "one" in way \
             else MANGLES[way](broken)
-        notebook, _ = reseat(arrived(one), release(name))
+        notebook, _ = restore(arrived(one), release(name))
         found, wanted = definitions(notebook, name), definitions(golden.submission(name), name)
         assert {key for key in wanted if found[key] != wanted[key]} == {"mean_iou"}, way
 
@@ -170,7 +171,7 @@ def test_of_two_marked_answers_the_last_one_counts_and_both_are_shown():
     twin = copy.deepcopy(cell)
     twin.source = "def mean_iou(confusion):\n    return 0.5"
     student.cells.insert(student.cells.index(cell) + 3, twin)
-    notebook, found = reseat(student, release("05_evaluation"))
+    notebook, found = restore(student, release("05_evaluation"))
     assert next(cell.source for cell in answers(notebook) if marks(cell)["grade_id"] == "mean_iou") == twin.source
     assert [(flag["kind"], flag["exercise"]) for flag in found.flags] == [("duplicate", "mean_iou")]
     assert definitions(notebook, "05_evaluation")["mean_iou"] == source.same(ast.parse(twin.source).body[0])
@@ -180,7 +181,7 @@ def test_an_experiment_below_a_filled_answer_is_no_answer():
     student = golden.submission("05_evaluation")
     student.cells.append(new_code_cell("def mean_iou(confusion):\n    return 0.5"))
     student.cells.append(new_code_cell("overlay = plotting.overlay(image, target, data.palette)"))
-    notebook, found = reseat(student, release("05_evaluation"))
+    notebook, found = restore(student, release("05_evaluation"))
     assert definitions(notebook, "05_evaluation") == definitions(student, "05_evaluation")
     assert found.flags == [] and len(notebook.cells) == len(student.cells)
 
@@ -191,7 +192,7 @@ def test_a_copy_of_another_exercise_in_an_answer_does_not_replace_that_exercise(
     for strip in (False, True):
         student = golden.submission("05_evaluation", lambda this, answer: text if this == "evaluate" else answer)
         student = MANGLES["all_metadata_and_ids_lost"](student) if strip else student
-        notebook, _ = reseat(arrived(student), release("05_evaluation"))
+        notebook, _ = restore(arrived(student), release("05_evaluation"))
         wanted = definitions(golden.submission("05_evaluation"), "05_evaluation")
         assert definitions(notebook, "05_evaluation") == wanted
 
@@ -204,7 +205,7 @@ def test_an_edited_check_is_flagged_unless_it_says_the_same(edit, flagged):
     student = golden.submission("05_evaluation")
     cell = next(cell for cell in checks(student) if marks(cell)["grade_id"] == "test_mean_iou")
     cell.source = edit.format(cell.source)
-    _, found = reseat(student, release("05_evaluation"))
+    _, found = restore(student, release("05_evaluation"))
     edits = [flag for flag in found.flags if flag["kind"] == "edited"]
     assert [flag["exercise"] for flag in edits] == ["mean_iou"] * flagged
     assert json.loads(json.dumps(found.flags)) == found.flags
@@ -213,7 +214,7 @@ def test_an_edited_check_is_flagged_unless_it_says_the_same(edit, flagged):
 def test_what_a_student_added_to_a_cell_of_the_course_runs_behind_it():
     student = golden.submission("05_evaluation")
     student.cells[2].source += "\nimport numpy as np\nmy_size = 7"
-    notebook, found = reseat(student, release("05_evaluation"))
+    notebook, found = restore(student, release("05_evaluation"))
     assert notebook.cells[2].source == release("05_evaluation").cells[2].source
     assert notebook.cells[3].source.split("\n") == ["import numpy as np", "my_size = 7"]
     assert len(notebook.cells) == len(student.cells) + 1 and len(found.repairs) == 1 and found.flags == []
@@ -222,15 +223,15 @@ def test_what_a_student_added_to_a_cell_of_the_course_runs_behind_it():
 def test_a_syntax_error_in_a_cell_of_the_course_costs_nothing():
     student = golden.submission("05_evaluation")
     student.cells[2].source = student.cells[2].source.replace("from helpers import", "from helpers inport", 1)
-    notebook, _ = reseat(student, release("05_evaluation"))
+    notebook, _ = restore(student, release("05_evaluation"))
     assert notebook.cells[2].source == release("05_evaluation").cells[2].source
 
 
 def test_exit_and_other_lines_without_use_become_comments_and_keep_their_line():
     text = ("!pip install x\nfrom google.colab import drive\ndrive.mount(\n    '/content')\n%matplotlib inline\n"
             "if True:\n    quit()\nname = '''\n!pip\n'''\nexit")
-    tame, removed = source.tame(text)
-    lines = tame.split("\n")
+    kept, removed = comment_out(text)
+    lines = kept.split("\n")
     assert len(lines) == len(text.split("\n"))
     assert lines[4] == "%matplotlib inline" and lines[6].startswith("    pass  #") and lines[8] == "!pip"
     assert all(line.startswith(("pass  #", "#")) for line in [*lines[:4], lines[-1]])
@@ -238,7 +239,7 @@ def test_exit_and_other_lines_without_use_become_comments_and_keep_their_line():
     for harmless in ("try:\n    import google.colab\n    C = 1\nexcept ImportError:\n    C = 0",
                      "x = '!pip install y'", "def f():\n    exit()", "!ls", "%time f(3)",
                      "%%writefile a.py\nimport x"):
-        assert source.tame(harmless) == (harmless, [])
+        assert comment_out(harmless) == (harmless, [])
 
 
 def test_a_half_that_is_answered_where_it_belongs_is_not_replaced_by_a_later_try():
@@ -248,13 +249,13 @@ def test_a_half_that_is_answered_where_it_belongs_is_not_replaced_by_a_later_try
     half = f"{save}\n\n\n{blank}"
     student = golden.submission("04_training", lambda this, text: half if this == "checkpoint" else text)
     student.cells.append(new_code_cell(f"def save_checkpoint(*given):\n    return 1\n\n\n{load}"))
-    notebook, _ = reseat(student, release("04_training"))
+    notebook, _ = restore(student, release("04_training"))
     assert definitions(notebook, "04_training") == definitions(golden.submission("04_training"), "04_training")
 
 
 def test_an_answer_with_another_exercises_id_is_not_taken_for_that_one():
     student = golden.submission("05_evaluation", lambda this, text: "pass" if this == "confusion_matrix" else text)
-    notebook, _ = reseat(MANGLES["marks_of_answers_swapped"](student), release("05_evaluation"))
+    notebook, _ = restore(MANGLES["marks_of_answers_swapped"](student), release("05_evaluation"))
     first, second = answers(notebook)[:2]
     assert "def mean_iou" not in first.source and second.source == golden.answers("05_evaluation")["mean_iou"]
 
@@ -262,7 +263,7 @@ def test_an_answer_with_another_exercises_id_is_not_taken_for_that_one():
 def test_code_in_a_note_is_no_answer():
     student = golden.submission("05_evaluation", lambda this, text: "" if this == "mean_iou" else text)
     student.cells.append(new_markdown_cell("```python\ndef mean_iou(confusion):\n    return 1\n```"))
-    notebook, _ = reseat(student, release("05_evaluation"))
+    notebook, _ = restore(student, release("05_evaluation"))
     assert marks(notebook.cells[-1]) == {} and "NotImplementedError" in one_answer("")[0]
 
 
@@ -271,17 +272,17 @@ def test_hostile_cells_cost_no_more_than_themselves():
             "x = [" * 300, "def mean_iou(" * 200, "a.b" * 30_000]
     student = golden.submission("05_evaluation")
     student.cells[4:4] = [new_code_cell(text) for text in deep]
-    notebook, _ = reseat(student, release("05_evaluation"))
+    notebook, _ = restore(student, release("05_evaluation"))
     assert definitions(notebook, "05_evaluation") == definitions(golden.submission("05_evaluation"), "05_evaluation")
 
 
 def test_no_release_is_one_line():
-    tool = Reseat(release="/nowhere")
+    tool = RestoreAnswers(release="/nowhere")
     resources = {"nbgrader": {"assignment": "01_setup", "notebook": "01_setup"}}
     with pytest.raises(Exception, match="make release") as raised:
         tool.preprocess(golden.submission("01_setup"), resources)
     assert "\n" not in str(raised.value)
-    notebook, _ = Reseat().preprocess(MANGLES["checks_replaced"](golden.submission("01_setup")), resources)
+    notebook, _ = RestoreAnswers().preprocess(MANGLES["checks_replaced"](golden.submission("01_setup")), resources)
     assert notebook.metadata["course"]["flags"] and json.dumps(notebook.metadata["course"])
     nbformat.validate(notebook)
 
