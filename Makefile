@@ -1,6 +1,6 @@
 # The two commands: `make course` runs the whole course, `make test` proves it.
 # DATASET=shapes|voc, DATA_ROOT=dir, MIRRORS=url, WEIGHTS=file and MODEL=name go to any of them;
-# SUBMISSIONS=dir, SCHEDULER=tcp://host:port, WORKERS=n and JAIL=none|docker to `make grade`.
+# SUBMISSIONS=dir, SCHEDULER=tcp://host:port and WORKERS=n to `make grade`.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -30,7 +30,7 @@ release: .venv/ready
 	@$(BIN)/python -m tools.release
 
 grade: .venv/ready $(filter tests/golden,$(SUBMISSIONS:%/=%))
-	@SCHEDULER=$(SCHEDULER) JAIL=$(JAIL) $(BIN)/python -m grading.grade "$(SUBMISSIONS)" $(if $(WORKERS),--workers $(WORKERS))
+	@SCHEDULER=$(SCHEDULER) $(BIN)/python -m grading.grade "$(SUBMISSIONS)" $(if $(WORKERS),--workers $(WORKERS))
 
 # A small class with known marks, to try the grading on
 tests/golden: tests/support/golden.py $(wildcard notebooks/*/*.ipynb) | .venv/ready

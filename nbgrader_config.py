@@ -1,15 +1,13 @@
 """nbgrader's settings: `python -m nbgrader ...` from the course folder finds them here."""
 
-import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for the plug-ins in grading/
-# nbgrader starts `alembic` by its bare name, also where the virtual environment is not activated
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 from nbgrader import preprocessors as nbgrader  # noqa: E402
 
+from grading import gradebook  # noqa: E402, F401 (nbgrader makes gradebooks without alembic on PATH)
 from grading.report import feedback  # noqa: E402
 from grading.run.execute import JailedExecute  # noqa: E402
 from grading.mark.judge import DrawSeed, Judge  # noqa: E402
@@ -37,8 +35,6 @@ c.Autograde.sanitize_preprocessors = [
 c.Autograde.autograde_preprocessors = [
     DrawSeed, JailedExecute, Judge, nbgrader.IgnorePattern, nbgrader.LimitOutput, nbgrader.SaveAutoGrades,
     nbgrader.AssignLatePenalties, nbgrader.CheckCellMetadata, feedback.Passive]
-# Kernels are forked from a process that has imported PyTorch, jailed as well
-c.JailedExecute.warm = True
 
 # A warning or a progress bar on stderr would cost a right answer all its points
 c.IgnorePattern.enabled = True

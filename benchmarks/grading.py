@@ -30,7 +30,6 @@ c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = r"(?s).*"
 c.Execute.timeout = 600
 '''
-COLD = "\nc.JailedExecute.warm = False\n"  # every kernel imports PyTorch for itself, as plain nbgrader's do
 ROUNDS = 3
 SUBMISSIONS = 200
 KILLED = 60
@@ -74,7 +73,7 @@ def _autograde(course, plain, model):
     """Seconds of the five `nbgrader autograde` commands."""
     for part in ("solutions", "helpers", "grading"):
         (course / part).symlink_to(ROOT / part)
-    (course / "nbgrader_config.py").write_text(PLAIN if plain else (ROOT / "nbgrader_config.py").read_text() + COLD)
+    (course / "nbgrader_config.py").write_text(PLAIN if plain else (ROOT / "nbgrader_config.py").read_text())
     for name in notebooks.NAMES:
         folder = course / "submitted" / "student" / name
         folder.mkdir(parents=True)

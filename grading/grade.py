@@ -52,7 +52,7 @@ def grade(arguments):
     course = arguments.output
     if not shard.release():
         raise SettingsError("course: expected a release in notebooks/, found none; run `make release` first")
-    jail.backend()  # refuses before anything is read
+    jail.require()  # refuses before anything is read
     intake = ingest.ingest(Path(arguments.submissions), course)
     for problem in intake.problems[:MANY]:
         print(f"  {problem.file}: {problem.text}")

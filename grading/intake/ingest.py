@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 
 from grading.intake import archives, layouts, reading, source
-from grading.run.bubblewrap import MODEL_SIZE, ROOT
+from grading.run.limits import MODEL_SIZE, ROOT
 
 WITH_MODEL = "05_evaluation"
 _NOTEBOOK = re.compile(r".*\.(?:ipynb\b.*|json|py)", re.IGNORECASE | re.DOTALL)

@@ -4,7 +4,6 @@
 a process that no student's code has touched; what a kernel shows is read as data and nothing else.
 """
 
-import contextlib
 import json
 import os
 import secrets
@@ -17,6 +16,7 @@ from nbgrader.utils import is_grade
 from traitlets import Integer
 
 from grading.mark import trained_model
+from grading.run import jail
 from helpers.settings import PROBE_MIME
 
 
@@ -54,7 +54,7 @@ class Judge(NbGraderPreprocessor):
             cell.outputs = [output for output in cell.outputs if output.output_type != "execute_result"]
         shown = {name: [output["data"][PROBE_MIME] for output in cell.outputs if PROBE_MIME in output.get("data", {})]
                  for name, cell in cells.items() if not any(output.output_type == "error" for output in cell.outputs)}
-        for name, reason in verdicts(resources["probe_seed"], shown, resources.get("nest")).items():
+        for name, reason in verdicts(resources["probe_seed"], shown).items():
             if reason:
                 self.log.warning("%s: %s", name, reason)
                 cells[name].outputs.insert(0, failed(reason))
@@ -65,18 +65,13 @@ class Judge(NbGraderPreprocessor):
     def model_output(self, resources):
         """The one output of exercise 5.5: what the model file reached, or why it earns nothing."""
         path = Path(resources["metadata"]["path"], "model.safetensors")
-        id, text = trained_model.verdict(path, self.held_out_seed, resources.get("nest"))
+        id, text = trained_model.verdict(path, self.held_out_seed)
         return failed(text, id) if id else new_output("stream", name="stdout", text=f"✓ {text}\n")
 
 
-def verdicts(seed, shown, nest):
-    """Name to reason or None (see `grading.mark.compare`): in a fork of the warm parent, else in this process."""
-    if nest:
-        from grading.run import warm  # Linux only
-        with contextlib.suppress(ValueError, TypeError):
-            return json.loads(warm.run(nest, "grading.mark.compare", [str(seed)], stdin=json.dumps(shown)))
-    from grading.mark import compare  # imports torch
-    return compare.verdicts(seed, shown)
+def verdicts(seed, shown):
+    """Name to reason or None (see `grading.mark.compare`)."""
+    return json.loads(jail.run(("grading.mark.compare:main", seed), stdin=json.dumps(shown)).stdout)
 
 
 def failed(reason, id="hidden_test"):

@@ -5,36 +5,33 @@ models of Pascal VOC they are validation images from the grader's DATA_ROOT.
 """
 
 import json
-import os
-import sys
-import tempfile
 from functools import cache
 from pathlib import Path
 
 from grading.run import jail
+from grading.run.limits import MODEL, WORK
 from helpers.settings import MODELS
 
 GOAL = 0.4
 NAME = "trained_model"
 
 
-def verdict(path, seed=0, nest=""):
+def verdict(path, seed=0):
     """Points or not: (None, what it reached) for a model that earns them, else (id, reason).
 
-    `seed` draws the fresh images: one for all submissions that are graded together. `nest` is the path of a
-    warm parent (`grading.run.warm`), from which the jail can be forked.
+    `seed` draws the fresh images: one for all submissions that are graded together.
     """
     if not Path(path).is_file():
         return "no_model_file", ("No model.safetensors was handed in beside this notebook, so there is no trained model "
                                  "to judge. Notebook 5 writes it; hand in both files.")
-    answer = _run(Path(path), seed, nest)
+    answer = _run(Path(path), seed)
     if "error" in answer:
         return "unreadable_model", answer["error"]
     if "mean_iou" not in answer:
         return "no_data", ("This model knows the classes of Pascal VOC, and this grader has no VOC images to run it on. "
                            "Grade again with DATA_ROOT=, or hand in a model of the data set shapes.")
     score, background = answer["mean_iou"], answer["background"]
-    untrained = _untrained(answer["model"], answer["dataset"], answer["size"], seed, nest)
+    untrained = _untrained(answer["model"], answer["dataset"], answer["size"], seed)
     reached = (f"mean IoU {score:.3f} on {answer['images']} images that it has not seen "
                f"(all background {background:.3f}, untrained {untrained:.3f})")
     if score <= background:
@@ -46,14 +43,12 @@ def verdict(path, seed=0, nest=""):
     return None, f"Your model reaches {reached}: above the goal of {GOAL:.2f}."
 
 
-def _run(path, seed, nest):
+def _run(path, seed):
     """What `helpers.score` says of a model file; anything unexpected is an error too."""
-    with tempfile.TemporaryDirectory(prefix="course-model-") as folder:
-        os.chmod(folder, 0o755)  # the jail's user reads it
-        copy = Path(folder, path.name)
-        if not jail.take_model(path, copy):
+    with jail.model_file(path) as file:
+        if not file:
             return {"error": "The model file is no plain file, or far too large; hand in the one of notebook 5."}
-        answer = _score(["file", str(seed)], nest, copy)
+        answer = _score("file", seed, f"{WORK}/{MODEL}", files={f"{WORK}/{MODEL}": file})
     known = isinstance(answer, dict) and (isinstance(answer.get("error"), str) or _is_score(answer))
     return answer if known else {"error": "The model file ended its run before there was a result: it is broken, or "
                                           "far too large."}
@@ -69,23 +64,15 @@ def _is_score(answer):
 
 
 @cache
-def _untrained(model, dataset, size, seed, nest):
+def _untrained(model, dataset, size, seed):
     """Mean IoU of the architecture before any training: trusted code alone, once a grading process."""
-    answer = _score(["untrained", str(seed), model, dataset, str(size)], nest)
+    answer = _score("untrained", seed, model, dataset, size)
     return answer["mean_iou"] if answer else 0.0
 
 
-def _score(arguments, nest, model=None):
-    """What `python -m helpers.score` prints in the jail, or None."""
-    text = None
-    if nest:
-        from grading.run import warm  # Linux only
-        text = warm.run(nest, "helpers.score", [*arguments, *([f"{jail.WORK}/{jail.MODEL}"] if model else [])], model)
-    if text is None:
-        inside = model if jail.backend() == "none" else f"{jail.COURSE}/{jail.MODEL}"
-        text = jail.run([sys.executable, "-m", "helpers.score", *arguments, *([str(inside)] if model else [])],
-                        [(model, inside)] if model else []).stdout
+def _score(*arguments, files=None):
+    """What `helpers.score` prints in the jail, or None."""
     try:
-        return json.loads(text.splitlines()[-1])
-    except (ValueError, IndexError):
+        return json.loads(jail.run(("helpers.score:main", *arguments), files).stdout.splitlines()[-1])
+    except (ValueError, IndexError, RecursionError):
         return None

@@ -11,11 +11,7 @@ A death that a cell prepares and leaves to a later one (a timer, a thread) costs
 sets a bomb in one's own kernel pays for what it hits.
 """
 
-import atexit
-import contextlib
-import importlib
-import os
-import threading
+import dataclasses
 import time
 from pathlib import Path
 
@@ -23,48 +19,33 @@ from nbformat.v4 import new_output
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade
-from traitlets import Bool, Dict, Integer
+from traitlets import Dict, Integer
 
 from grading.run import jail
 from grading.run.kernel import Kernel
+from grading.run.limits import MODEL, Limits
+
 
 class JailedExecute(Execute):
-    """nbgrader's Execute in the jail; `timeout` bounds one cell, the other bounds are `grading.run.jail.Limits`."""
+    """nbgrader's Execute in the jail; `timeout` bounds one cell, `limits` the whole submission."""
 
-    limits = Dict(help="what differs from the defaults of grading.run.jail.Limits, such as {'wall': 600}").tag(config=True)
-    warm = Bool(False, help="fork kernels from a process that has imported PyTorch (see grading.run.warm)").tag(
-        config=True)
-    timeout = Integer(60, help="seconds for one cell; a cold kernel imports PyTorch in one").tag(config=True)
+    limits = Dict(help="what differs from the defaults of grading.run.limits.Limits, such as {'wall': 600}").tag(config=True)
+    timeout = Integer(60, help="seconds for one cell").tag(config=True)
     restarts = Integer(5, help="fresh kernels after cells that killed theirs").tag(config=True)
     total_output = Integer(50 * 2 ** 20, help="bytes of output that ungraded cells together may keep").tag(config=True)
     iopub_timeout = Integer(10, help="seconds for a cell's last output to arrive after its reply").tag(config=True)
 
     def preprocess(self, nb, resources, km=None):
         """`nb` with outputs; every graded cell that was not run to its end has an error output that says why."""
-        limits = jail.Limits(**self.limits)
+        jail.require()
+        limits = Limits(**self.limits)
         run = _Run(nb, limits, time.monotonic() + limits.wall, self)
-        model = self.folder(resources) / jail.MODEL
-        jail.install()
-        path = resources["nest"] = nest() if self.warm and jail.backend() == "bubblewrap" else ""
-        if not path:  # the judge will want PyTorch: it is imported while the kernel does the same
-            threading.Thread(target=importlib.import_module, args=["grading.mark.compare"], daemon=True).start()
         for _ in range(self.restarts + 1):
-            with self.kernel(model, run, limits, path) as kernel:
-                if run.through(kernel):
-                    break
+            if not run.through(self.folder(resources) / MODEL):
+                break
         run.close()
+        resources["offending"] = [run.cells[number].id for number in run.offending]
         return nb, resources
-
-    @contextlib.contextmanager
-    def kernel(self, model, run, limits, path):
-        """A kernel that answers; where the first does not come up, a second one is started, cold."""
-        with contextlib.ExitStack() as stack:
-            try:
-                kernel = stack.enter_context(Kernel(model, run.remaining(), limits, self.startup_timeout, path))
-            except (jail.JailError, OSError, RuntimeError) as error:
-                self.log.warning("%s; once more", error)
-                kernel = stack.enter_context(Kernel(model, run.remaining(), limits, self.startup_timeout))
-            yield kernel
 
     def folder(self, resources):
         """What was handed in, as it was handed in: nbgrader's own copy has followed symbolic links."""
@@ -73,22 +54,6 @@ class JailedExecute(Execute):
             return Path(resources.get("metadata", {}).get("path") or ".")
         course = CourseDirectory(config=self.config)
         return Path(course.format_path(course.submitted_directory, ids["student"], ids["assignment"]))
-
-
-_nests = {}  # this process's own, by its id: a fork must not take its parent's
-
-
-def nest():
-    """The path of this process's warm parent, started on first use and after it has died; "" if it does not start."""
-    from grading.run import warm  # Linux only
-    found = _nests.get(os.getpid())
-    if found is None or found.process.poll() is not None:
-        try:
-            _nests[os.getpid()] = found = warm.Nest().__enter__()
-        except jail.JailError:
-            return ""
-        atexit.register(found.__exit__)
-    return found.path
 
 
 class _Run:
@@ -107,14 +72,21 @@ class _Run:
     def remaining(self):
         return max(1, self.deadline - time.monotonic())
 
-    def through(self, kernel):
-        """Run what is left, behind what ran before; True when nothing graded is left to be tried."""
+    def through(self, model):
+        """Run what is left in a fresh kernel, behind what ran before; whether something graded is left to be tried."""
+        left = dataclasses.replace(self.limits, wall=self.remaining())
+        with Kernel(model, left, self.settings.startup_timeout) as kernel:
+            self._cells(kernel)
+        return any(is_grade(cell) for number, cell in enumerate(self.cells) if number not in self.done) \
+            and time.monotonic() < self.deadline
+
+    def _cells(self, kernel):
         for number, cell in enumerate(self.cells):
             again = number in self.done
             if number in self.offending or again and is_grade(cell):
                 continue  # a graded cell defines nothing that a later one needs
             if time.monotonic() > self.deadline:
-                return True
+                return
             ended = kernel.execute(cell.source, min(self.settings.timeout, self.remaining()),
                                    is_grade(cell), self.settings.iopub_timeout)
             if not again:
@@ -125,8 +97,7 @@ class _Run:
                 self.offending.add(number)
                 kernel.kill()
             if not kernel.alive:
-                return not any(is_grade(cell) for later, cell in enumerate(self.cells) if later not in self.done)
-        return True
+                return
 
     def keep(self, cell, number, ended):
         self.done.add(number)

@@ -7,17 +7,18 @@ be read, or answers another request, is passed over.
 
 import contextlib
 import json
-import os
 import re
+import secrets
 import tempfile
 import time
 from pathlib import Path
 
 import zmq
-from jupyter_client import BlockingKernelClient, KernelManager
+from jupyter_client import BlockingKernelClient
 from nbformat.v4 import new_output
 
 from grading.run import jail
+from grading.run.limits import MODEL, SOCKETS, WORK, JailError
 from helpers.settings import PROBE_MIME
 
 LARGEST = 8 * 2 ** 20  # bytes of one message; the largest bundle of answers is a tenth of that
@@ -25,6 +26,7 @@ FLOOD = 10  # times the output that a cell may show, after which it is stopped
 TEXT = 100_000  # characters kept of a traceback
 DEEPEST = 40  # levels of nesting in answers
 TICK = 100  # milliseconds between two looks at the clock
+_CHANNELS = ("shell", "iopub", "stdin", "hb", "control")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 
 
@@ -39,51 +41,45 @@ class Ended:
 class Kernel:
     """A jailed kernel and what is said with it; a context manager that leaves nothing behind.
 
-    Raises JailError where the kernel does not start, which is never the submission's doing.
+    `model` is a file to be seen beside the notebook, or None. Raises JailError where the kernel does not start, which
+    is never the submission's doing.
     """
 
-    def __init__(self, model, wall, limits, startup_timeout, nest=""):
-        self.private = tempfile.TemporaryDirectory(prefix="cj-", ignore_cleanup_errors=True)
-        place = Path(self.private.name).resolve()
-        self.limits = limits
-        ipc = jail.backend() == "bubblewrap" or jail.backend() == "none" and hasattr(zmq, "has") and zmq.has("ipc")
-        self.link = place / "s"
-        names = {"transport": "ipc", "ip": str(self.link / "k")} if ipc else {}
-        self.manager = KernelManager(kernel_name=jail.KERNEL, connection_file=str(place / "kernel.json"), **names)
-        self.context = zmq.Context()
-        self.context.setsockopt(zmq.MAXMSGSIZE, LARGEST)
-        self.context.setsockopt(zmq.RCVHWM, 64)
-        self.context.setsockopt(zmq.LINGER, 0)
-        self.settings = json.dumps({name: getattr(limits, name) for name in limits.__dataclass_fields__} |
-                                   {"wall": wall})
-        self.nest = nest
-        self.model, self.startup_timeout = str(Path(model).absolute()), startup_timeout
+    def __init__(self, model, limits, startup_timeout):
+        self.model, self.limits, self.startup_timeout = model, limits, startup_timeout
 
     def __enter__(self):
+        self.stack = contextlib.ExitStack()
         try:
-            environment = {**os.environ, "COURSE_JAIL_LIMITS": self.settings, "COURSE_JAIL_MODEL": self.model,
-                           "COURSE_JAIL_WARM": self.nest}
-            self.manager.start_kernel(cwd=self.private.name, env=environment)
-            self.process = self.manager.provisioner.process
-            self.client = BlockingKernelClient(context=self.context)
-            self.client.load_connection_info(self.manager.get_connection_info())
+            private = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="cj-", ignore_cleanup_errors=True))
+            self.link = Path(private).resolve() / "s"
+            connection = {"transport": "ipc", "signature_scheme": "hmac-sha256", "key": secrets.token_hex(),
+                          **{f"{name}_port": number for number, name in enumerate(_CHANNELS, 1)}}
+            with jail.model_file(self.model) as model:
+                self.process = jail.start(("grading.run.inside:kernel", connection | {"ip": f"{SOCKETS}/k"}),
+                                          {f"{WORK}/{MODEL}": model} if model else {}, self.limits)
+            self.stack.callback(self.process.kill)
+            self.link.symlink_to(f"/proc/{self.process.pid}/root{SOCKETS}")
+            context = zmq.Context()
+            context.setsockopt(zmq.MAXMSGSIZE, LARGEST)
+            context.setsockopt(zmq.RCVHWM, 64)
+            context.setsockopt(zmq.LINGER, 0)
+            self.stack.callback(context.destroy, linger=0)
+            self.client = BlockingKernelClient(context=context)
+            self.client.load_connection_info(connection | {"ip": str(self.link / "k")})
             self.client.start_channels(stdin=False, hb=False)
+            self.stack.callback(self.client.stop_channels)
             self.poller = zmq.Poller()
             self.poller.register(self.client.shell_channel.socket, zmq.POLLIN)
             self.poller.register(self.client.iopub_channel.socket, zmq.POLLIN)
             self._greet()
         except BaseException:
-            self.__exit__()
+            self.stack.close()
             raise
         return self
 
     def __exit__(self, *_):
-        with contextlib.suppress(Exception):
-            self.manager.shutdown_kernel(now=True)
-        if hasattr(self, "client"):
-            self.client.stop_channels()
-        self.context.destroy(linger=0)
-        self.private.cleanup()
+        self.stack.close()
 
     @property
     def alive(self):
@@ -96,9 +92,9 @@ class Kernel:
         heard = set()
         while heard < {"shell", "iopub"}:
             if not self.alive or time.monotonic() > deadline:
-                raise jail.JailError(f"jail: expected a kernel within {self.startup_timeout} s, found "
-                                     f"{'none' if self.alive else f'exit status {self.process.returncode}'}; "
-                                     "try: python -m grading.run.jail check")
+                raise JailError(f"jail: expected a kernel within {self.startup_timeout} s, found "
+                                f"{'none' if self.alive else f'exit status {self.process.status}'}; "
+                                "try: python -m grading.run.jail")
             if time.monotonic() > next_try:
                 asked.add(self.client.kernel_info())
                 next_try = time.monotonic() + 0.5
@@ -164,25 +160,18 @@ class Kernel:
             ended.outputs.append(_error(reply))
         payload = reply.get("payload")  # `exit()` ends the kernel a moment later
         ended.exits = isinstance(payload, list) and any("ask_exit" in str(item)[:200] for item in payload)
-        if not ended.problem and (full := jail.exceeded(self._breach(), self.limits)):
-            ended.problem = full[0], f"This cell was stopped: {full[1]}."
-            self.kill()  # the next cells would find no room
+        if not ended.problem and self.process.poll(fresh=True) is not None and self.process.exceeded():
+            ended.problem = self._death()
         if ended.dropped and graded and not ended.problem:
             ended.problem = "OutputTooLong", "This cell shows more output than a cell may."
         return ended
 
-    def _breach(self):
-        """A limit that the cell has used up; `launch` looks too, but a moment later, and would blame the next cell."""
-        with contextlib.suppress(OSError):  # no link, no bubblewrap
-            return jail.breach(int(os.readlink(self.link).split("/")[2]), self.limits)
-
     def _death(self):
-        name, reason = jail.exceeded(self.process.returncode, self.limits) or ("KernelDied", "it ended the "
-                                                                               "Python process")
+        name, reason = self.process.exceeded() or ("KernelDied", "it ended the Python process")
         return name, f"This cell was stopped: {reason}."
 
     def kill(self):
-        self.manager.shutdown_kernel(now=True)
+        self.process.kill()
 
 
 def _show(message, outputs, graded):

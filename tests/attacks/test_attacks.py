@@ -20,7 +20,7 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import PyFileConfigLoader
 
-from grading.run import execute
+from grading.run import jail
 from helpers.settings import ROOT
 from tests import attacks
 from tests.support import golden
@@ -30,12 +30,8 @@ FULL = {"test_choose_device": 4, "test_load_target": 8, "test_count_pixels": 8}
 ATTACKS = attacks.everything()
 QUICK = [attack for attack in ATTACKS if not attack.slow]
 SLOW = [attack for attack in ATTACKS if attack.slow]
-# All attacks on kernels that start warm; a cold start has walls of its own, which the last batch is about
-BATCHES = {**{f"quick-{number}": (True, QUICK[number::4]) for number in range(4)},
-           **{f"clocks-{number}": (True, SLOW[number::2]) for number in range(2)},
-           "cold": (False, [attack for attack in QUICK if attack.about in ("escape", "handed_in")])}
-if os.environ.get("ATTACKS") == "cold":  # the same all over again, for an hour to spare
-    BATCHES = {f"cold-{number}": (False, ATTACKS[number::6]) for number in range(6)}
+BATCHES = {**{f"quick-{number}": QUICK[number::4] for number in range(4)},
+           **{f"clocks-{number}": SLOW[number::2] for number in range(2)}}
 HONEST = ("a_honest", "m_honest", "zz_honest")  # before, between and behind the others
 
 
@@ -50,7 +46,7 @@ def short(notebook):
     return notebook
 
 
-def settings(course, seed, warm=False):
+def settings(course, seed):
     """The course's own settings, for a course of one short notebook."""
     config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
     config.CourseDirectory.root = str(course)
@@ -60,10 +56,8 @@ def settings(course, seed, warm=False):
     config.CourseDirectory.db_url = f"sqlite:///{course}/gradebook.db"
     config.RestoreAnswers.release = str(course / "release")
     config.DrawSeed.seed = seed
-    # a cold kernel imports PyTorch in one cell
-    config.JailedExecute.timeout = 12 if warm else 60
+    config.JailedExecute.timeout = 12
     config.JailedExecute.limits = {"wall": 300, "memory": 2 ** 31, "disk": 2 ** 26}
-    config.JailedExecute.warm = warm
     return config
 
 
@@ -116,20 +110,20 @@ def left_behind(*folders):
 
 
 def processes_of(seed):
-    """Living processes of this seed's submissions, and kernels that a warm parent has forked."""
-    found, nests = [], 0
+    """Living processes of this seed's submissions, and jails that a parent has forked."""
+    found, parents = [], 0
     for process in psutil.process_iter():
         try:
             if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
                 continue
             if process.environ().get("COURSE_PROBE_SEED") == str(seed):
                 found.append(process.name())
-            if process.name() != "bwrap" and "warm.hatch" in " ".join(process.cmdline()) \
+            if process.name() != "bwrap" and "inside.serve" in " ".join(process.cmdline()) \
                     and os.getpid() in [parent.pid for parent in process.parents()]:
-                nests += 1
+                parents += 1
         except psutil.Error:
             pass
-    return found + ["kernel"] * (nests - 1)
+    return found + ["kernel"] * (parents - 1)
 
 
 @pytest.fixture
@@ -148,14 +142,13 @@ def test_a_hostile_submission_earns_what_its_honest_part_earns(batch, tmp_path, 
     monkeypatch.setenv("COURSE_BUDGET", "short")
     for name in ("COURSE_PROBE_SEED", "COURSE_OUTPUT"):
         monkeypatch.setenv(name, "")  # put back when the test is over
-    warm, hostile = BATCHES[batch]
-    if warm:
-        execute.nest()  # serves all batches of this process: its folder is not of this one
+    hostile = BATCHES[batch]
+    jail.run(["true"])  # the parent of jails serves all batches of this process: its folder is not of this one
     scratch = Path(tempfile.mkdtemp(prefix="a-"))  # sockets want a short path
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     threads = threading.active_count()
     seed = secrets.randbelow(2 ** 31)
-    config = settings(tmp_path, seed, warm)
+    config = settings(tmp_path, seed)
     source = tmp_path / "source" / NAME
     source.mkdir(parents=True)
     solution = nbformat.read(ROOT / "solutions" / NAME / f"{NAME}.ipynb", as_version=4)

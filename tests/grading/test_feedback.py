@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -23,8 +22,6 @@ from tests.support.hostile import HOSTILE, RUN, chromium, visit  # noqa: F401 (c
 from tools import notebooks
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning", "ignore:No lexer found")
-# nbgrader starts `alembic` by its bare name
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 NAME = "01_setup"
 
 

@@ -22,7 +22,7 @@ from helpers.settings import ROOT
 from tests.support import golden
 from tools import notebooks
 
-pytestmark = [pytest.mark.usefixtures("a_jail"),
+pytestmark = [pytest.mark.usefixtures("bubblewrap"),
               pytest.mark.xdist_group("grade")]  # Dask is as wide as the machine: one of these at a time
 
 
@@ -157,13 +157,10 @@ def test_a_gradebook_that_is_locked_or_broken_is_one_line_and_nothing_is_lost(gr
 
 
 def test_no_jail_no_grading(graded, tmp_path):
-    """Unless it is asked for, with a warning."""
     empty = tmp_path / "bin"
     empty.mkdir()
     run = grade(graded[0], tmp_path / "out", PATH=str(empty))
     assert run.returncode and "bubblewrap" in run.stderr and not (tmp_path / "out" / "results").exists()
-    run = grade(tmp_path / "nothing", tmp_path / "out", JAIL="none")
-    assert "JAIL=none" in run.stderr
 
 
 def test_workers_that_are_killed_cost_nobody_a_mark():

@@ -10,7 +10,7 @@ from helpers.probes import PROBES, answers
 from helpers.settings import PROBE_MIME as MIME
 from tests.exercises import bank
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # answers may warn
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("bubblewrap")]  # answers may warn
 WRONG = [answer for answer in bank.answers(kind="wrong") if answer.exercise in PROBES]
 RIGHT = [answer for answer in bank.answers(kind="right") if answer.exercise in PROBES]
 SEEDS = (11, 2 ** 31 - 2)
@@ -42,8 +42,8 @@ def notebook(*outputs):
     return new_notebook(cells=[cell])
 
 
-def judged(*outputs, seed=5, nest=""):
-    nb, _ = judge.Judge().preprocess(notebook(*outputs), {"probe_seed": seed, "nest": nest})
+def judged(*outputs, seed=5):
+    nb, _ = judge.Judge().preprocess(notebook(*outputs), {"probe_seed": seed})
     return [output.output_type for output in nb.cells[0].outputs]
 
 
@@ -82,18 +82,3 @@ def test_the_seed_is_drawn_anew_for_each_submission(monkeypatch):
     monkeypatch.delenv("COURSE_PROBE_SEED", raising=False)
     seeds = [judge.DrawSeed().preprocess(notebook(), {})[1]["probe_seed"] for _ in range(3)]
     assert len(set(seeds)) == 3
-
-
-@pytest.mark.usefixtures("bubblewrap")
-def test_a_fork_of_the_warm_parent_says_the_same(monkeypatch):
-    from grading.run import warm
-    said = []
-    run = warm.run
-    monkeypatch.setattr(warm, "run", lambda *arguments, **more: said.append(run(*arguments, **more)) or said[-1])
-    with warm.Nest() as nest:
-        assert judged(bundle(), nest=nest.path) == ["display_data"]
-        assert judged(bundle(data=[1, 2]), nest=nest.path)[0] == "error"
-        assert warm.run(nest.path, "grading.mark.compare", ["no seed"]) is None  # what fails says nothing
-        assert [json.loads(text)["mean_iou"] is None for text in said[:2]] == [True, False]
-    assert judged(bundle(), nest=nest.path) == ["display_data"]  # the parent is gone: judged here
-    assert said[-1] is None

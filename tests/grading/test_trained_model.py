@@ -10,7 +10,7 @@ from grading.mark import trained_model
 from helpers import export, models, shapes, voc
 from tests.support import golden
 
-pytestmark = [pytest.mark.usefixtures("a_jail"),
+pytestmark = [pytest.mark.usefixtures("bubblewrap"),
               pytest.mark.xdist_group("trained_model")]  # one process runs the untrained model
 
 

@@ -1,0 +1,1 @@
+"""An examination's room."""
