@@ -71,13 +71,22 @@ def picture(png, alt, clicks=False):
     return f'<img src="data:image/png;base64,{_base64(png)}" alt="{html.escape(alt)}" decoding="sync" {more}>'
 
 
+# The still is hidden while its live view is there. Reopened with a new kernel there is none, and JupyterLab writes
+# "model not found" in its place: a text without an element, which is hidden instead
+_STILL = """<style>:root:has(.live-{id}) .still-{id}, .jp-OutputArea-output.jupyter-widgets:not(:has(*)) {{display: none}}
+</style><div class="still-{id}">{picture}<p>{about}</p></div>"""
+
+
 def show(box, about, png=None):
-    """Display a widget once, in one bundle with its description and its still figure."""
-    bundle = {"text/plain": about, "application/vnd.jupyter.widget-view+json": {
-        "version_major": 2, "version_minor": 0, "model_id": box.model_id}}
+    """Display a widget with its still figure and description, which a page without a kernel shows instead."""
+    box.add_class(f"live-{box.model_id}")
+    still = {"text/plain": about, "text/html": _STILL.format(
+        id=box.model_id, picture=picture(png, about) if png else "", about=html.escape(about))}
     if png:
-        bundle["image/png"] = _base64(png)
-    display(bundle, metadata={"image/png": {"alt": about}} if png else {}, raw=True)
+        still["image/png"] = _base64(png)
+    display({"application/vnd.jupyter.widget-view+json": {
+        "version_major": 2, "version_minor": 0, "model_id": box.model_id}}, raw=True)
+    display(still, metadata={"image/png": {"alt": about}} if png else {}, raw=True)
 
 
 def _base64(png):
@@ -93,7 +102,7 @@ def control(kind, description, tooltip, **options):
     options["tooltip" if "tooltip" in kind.class_trait_names() else "description_tooltip"] = tooltip
     if kind is not Button:
         options["style"] = {"description_width": "88px"}
-    return kind(description=description, layout=Layout(width="123px" if kind is Button else "250px"), **options)
+    return kind(description=description, layout=Layout(width="123px" if kind is Button else "300px"), **options)
 
 
 def fraction(description, tooltip, value):

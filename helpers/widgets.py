@@ -1,15 +1,17 @@
 """The interactive explorers: controls above a picture that follows them.
 
-Each is displayed once, its live view together with a still figure and a description in words, so
-that a page without a kernel (GitHub, nbconvert, a grader) shows those instead. They run with
-ipywidgets 7 (Colab) and 8, draw nothing from the global random generators and return None.
+Where there is no kernel (GitHub, nbconvert, a grader, a notebook opened again), a still figure and a
+description in words are shown instead. They run with ipywidgets 7 (Colab) and 8, draw nothing from the
+global random generators and return None.
 """
 
 import time
 from functools import lru_cache, partial
 
 import torch
-from ipywidgets import HTML, Button, Checkbox, Dropdown, FloatProgress, FloatSlider, IntSlider, Layout, VBox
+from ipywidgets import (
+    HTML, BoundedIntText, Button, Checkbox, Dropdown, FloatProgress, FloatSlider, IntSlider, Layout, VBox,
+)
 from matplotlib.patches import Rectangle
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as F
@@ -19,7 +21,7 @@ from helpers.controls import Explorer, control, fraction, picture, row, show
 from helpers.settings import IGNORE_INDEX
 
 WRONG = (213, 94, 0)  # vermilion, which the colour-blind tell from grey
-_RUN = "Run the cell to use it; this still is what it starts with."
+_RUN = "Run the cell to use it; this is what it starts with."
 _COLOURS = {"brightness": F.adjust_brightness, "contrast": F.adjust_contrast, "saturation": F.adjust_saturation}
 
 
@@ -52,7 +54,7 @@ def browse(devkit, split="train"):
         controls["index"].value = index
 
     controls = {
-        "index": control(IntSlider, "image", "Which image: its place in the data set", max=len(dataset) - 1),
+        "index": control(BoundedIntText, "image", "Which image: type its place in the data set", max=len(dataset) - 1),
         "name": control(Dropdown, "class", "Every class, or one: which is where?",
                          options=["all", *devkit.class_names]),
         "opacity": fraction("opacity", "How much of the class colour covers the image", 0.5),
@@ -96,7 +98,7 @@ def explore_augmentation(devkit, size, scale=(0.75, 1.5), jitter=0.3):
         for adjust, factor in zip(_COLOURS.values(), factors):
             new_image = adjust(new_image, factor)
         figure = plotting.panels_figure([(image, f"image {index} and crop"), (mask[0], "mask and crop"),
-                                         (new_image, "what comes out: image"), (new_mask[0], "what comes out: mask")],
+                                         (new_image, "the result: image"), (new_mask[0], "the result: mask")],
                                         devkit, square=True)
         for axes in figure.axes[:2]:
             _outline(axes, left / ratio, top / ratio, crop / ratio)
@@ -106,8 +108,8 @@ def explore_augmentation(devkit, size, scale=(0.75, 1.5), jitter=0.3):
 
     first = knobs(0)
     controls = {
-        "index": control(IntSlider, "image", "Which training image", max=len(dataset) - 1),
-        "seed": control(IntSlider, "seed", "Each seed draws zoom, crop, flip and colours anew", max=99),
+        "index": control(BoundedIntText, "image", "Which training image: type its place", max=len(dataset) - 1),
+        "seed": control(IntSlider, "seed", "Each seed draws another zoom, crop, flip and colours", max=99),
         "zoom": control(FloatSlider, "zoom", "1 fits the whole image into the square", value=first["zoom"],
                          min=scale[0], max=scale[1], step=0.01),
         "x": fraction("crop x", "The place of the crop, from left (0) to right (1)", first["x"]),
@@ -150,7 +152,7 @@ def explore_predictions(model, devkit, size, images=60):
         mistakes = 0.3 + 0.4 * image.mean(0, keepdim=True).repeat(3, 1, 1)
         mistakes[:, wrong] = torch.tensor(WRONG)[:, None] / 255
         panels = [(plotting.overlay(image, prediction, devkit.palette, opacity), "prediction over image"),
-                  (target, "ground truth"), (prediction, "prediction"), (mistakes, "wrong pixels"),
+                  (target, "target"), (prediction, "prediction"), (mistakes, "wrong pixels"),
                   (heat, f"probability of {name}"), (heat, f"pixel x = {x}, y = {y}")]
         figure = plotting.panels_figure(panels, devkit, columns=3)
         for axes in figure.axes[:5]:
@@ -161,7 +163,7 @@ def explore_predictions(model, devkit, size, images=60):
         return figure, (f"Number {rank + 1} of {len(order)} from the worst, image {order[rank]}: IoU "
                         f"{scores[order[rank]]:.0%}, {wrong.float().mean():.0%} of the pixels wrong. At x = {x}, "
                         f"y = {y} the model says {devkit.class_names[probabilities[:, y, x].argmax()]} "
-                        f"({confidence[y, x]:.0%}), the truth is {truth}. Click on another pixel!")
+                        f"({confidence[y, x]:.0%}), the target is {truth}. Click on another pixel!")
 
     controls = {
         "rank": control(IntSlider, "worst to best", "From the lowest IoU to the highest", max=len(order) - 1),
@@ -172,14 +174,14 @@ def explore_predictions(model, devkit, size, images=60):
         "y": control(IntSlider, "pixel y", "The pixel's row; or click on it", value=size // 2, max=size - 1),
     }
     Explorer(draw, controls, on_click=lambda x, y: {"x": round(x), "y": round(y)}).show(
-        "Predictions from worst to best IoU: image, ground truth, prediction, wrong pixels, the probability map of a "
+        "Predictions from worst to best IoU: image, target, prediction, wrong pixels, the probability map of a "
         f"class, and the five likeliest classes of one pixel. {_RUN}")
 
 
 class TrainingView:
     """A live view of a training: `training.fit(..., view=TrainingView(epochs))`.
 
-    A bar over the batches of an epoch, the time left, and the curves, drawn anew after each epoch.
+    A bar over the batches of an epoch, the time left, and the curves, redrawn after each epoch.
     """
 
     def __init__(self, epochs):

@@ -28,8 +28,13 @@ def tidy(notebook):
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
+            data = output.get("data", {})
             for kind in ("application/vnd.jupyter.widget-view+json", PROBE_MIME):
-                output.get("data", {}).pop(kind, None)
+                data.pop(kind, None)
+            if "class=\"still-" in data.get("text/html", ""):  # of an explorer, with the live view's random name
+                del data["text/html"]
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("data") != {}]
     return notebook
 
 

@@ -79,10 +79,11 @@ def _run(page, name):
 
 
 def _picture(cell):
-    """The one picture of a cell's output: a live widget, not the still figure."""
-    picture = cell.locator(".jp-OutputArea-output img")
+    """The one picture that a cell shows: a live widget, not the still figure."""
+    picture = cell.locator(".jupyter-widgets img")
     expect(picture).to_have_count(1)
-    expect(cell.locator(".jupyter-widgets img")).to_have_count(1)
+    for still in cell.locator("[class^=still-]").all():
+        expect(still).to_be_hidden()
     expect(picture).to_have_attribute("src", re.compile("^data:image/png"))
     expect(picture).to_be_visible()
     box = _box(picture)
@@ -122,11 +123,15 @@ def _press(cell, name, key="ArrowRight"):
 def test_the_browser_of_images_follows_its_controls(page):
     cell = _run(page, "browse")
     picture = _picture(cell)
+    number = cell.get_by_role("spinbutton", name="image")
     with _changes(picture):
-        _press(cell, "image")
+        number.press("ArrowUp")
     with _changes(picture):
         cell.get_by_role("button", name="next").click()
-    expect(_slider(cell, "image")).to_have_attribute("aria-valuetext", "2")
+    expect(number).to_have_value("2")
+    with _changes(picture):
+        number.fill("317")
+        number.press("Enter")
     with _changes(picture):
         _press(cell, "opacity")
     with _changes(picture):
@@ -170,3 +175,25 @@ def test_the_training_view_draws_each_epoch(page):
     with _changes(picture):
         _run(page, "second epoch")
     expect(cell.get_by_text("2 of 2 epochs done, validation mean IoU 40.0%, best 40.0%")).to_be_visible()
+
+
+def test_opened_again_with_a_new_kernel_the_explorers_show_their_stills(page, lab, browser):
+    for name in ("browse", "training"):
+        _run(page, name)
+    page.keyboard.press("Control+s")
+    expect(page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle")
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.get_by_text("Shut Down Kernel", exact=True).click()
+    page.wait_for_timeout(1000)
+    again = browser.new_page(viewport={"width": 1000, "height": 2600})
+    again.goto(lab)
+    again.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    cell = again.locator(".jp-CodeCell").nth(list(CELLS).index("browse"))
+    expect(cell.get_by_alt_text("A browser of the train images")).to_be_visible()
+    expect(cell.get_by_text("Run the cell to use it")).to_be_visible()
+    training = again.locator(".jp-CodeCell").nth(list(CELLS).index("training"))
+    expect(training.get_by_text("A live view of the training")).to_be_visible()
+    gone = again.get_by_text("model not found")
+    expect(gone.first).to_be_attached()
+    assert not [text for text in gone.all() if text.is_visible()]
+    again.close()

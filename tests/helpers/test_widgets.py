@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from helpers import controls, models, settings, shapes, training, voc, widgets
+from tools import notebooks
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -42,8 +43,13 @@ def shown(monkeypatch):
         return show(box, *rest)
     monkeypatch.setattr(controls, "show", remember)
     monkeypatch.setattr(widgets, "show", remember)
-    monkeypatch.setattr(controls, "display", lambda bundle, metadata, raw: displayed.append(
-        SimpleNamespace(box=boxes[-1], bundle=bundle, metadata=metadata)))
+
+    def display(bundle, metadata=None, raw=False):
+        if VIEW in bundle:
+            displayed.append(SimpleNamespace(box=boxes[-1], view=bundle))
+        else:
+            displayed[-1].bundle, displayed[-1].metadata = bundle, metadata
+    monkeypatch.setattr(controls, "display", display)
     return displayed
 
 
@@ -77,11 +83,12 @@ def _step(box, description, value=None):
 
 
 @EVERY
-def test_live_view_still_and_words_come_in_one_bundle(name, devkit, model, shown):
+def test_a_live_view_comes_with_a_still_and_words(name, devkit, model, shown):
     assert EXPLORERS[name](devkit, model) is None
     [it] = shown
-    assert set(it.bundle) == {VIEW, "image/png", "text/plain"}
-    assert it.bundle[VIEW] == {"version_major": 2, "version_minor": 0, "model_id": it.box.model_id}
+    assert it.view == {VIEW: {"version_major": 2, "version_minor": 0, "model_id": it.box.model_id}}
+    assert set(it.bundle) == {"text/html", "image/png", "text/plain"}
+    assert it.bundle["image/png"] in it.bundle["text/html"] and it.bundle["text/plain"] in it.bundle["text/html"]
     assert base64.b64decode(it.bundle["image/png"]) == _picture(it.box)
     assert it.bundle["text/plain"] == it.metadata["image/png"]["alt"]
     assert it.box.model_id not in it.bundle["text/plain"]
@@ -252,7 +259,7 @@ def _history(count):
 def test_the_training_view_moves_with_batches_and_epochs(shown):
     view = widgets.TrainingView(2)
     [it] = shown
-    assert set(it.bundle) == {VIEW, "text/plain"} and it.metadata == {}
+    assert set(it.bundle) == {"text/html", "text/plain"} and it.metadata == {}
     bar, text = it.box.children[0].children
     empty = _picture(it.box)
     view.batch(10, 10)
@@ -321,7 +328,10 @@ def test_a_notebook_without_a_front_end_stores_still_and_words(tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in code])
     nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [cell.outputs for cell in notebook.cells]
+    assert [len(output) for output in outputs] == [0, 2, 2, 2, 2]
+    assert all(set(output[0].data) == {VIEW} for output in outputs[1:])
+    outputs = [cell.outputs for cell in notebooks.tidy(notebook).cells]
     assert [len(output) for output in outputs] == [0, 1, 1, 1, 1]
     for [output] in outputs[1:4]:
-        assert output.output_type == "display_data" and set(output.data) == {VIEW, "image/png", "text/plain"}
-    assert set(outputs[4][0].data) == {VIEW, "text/plain"}
+        assert output.output_type == "display_data" and set(output.data) == {"image/png", "text/plain"}
+    assert set(outputs[4][0].data) == {"text/plain"}
