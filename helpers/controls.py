@@ -73,7 +73,8 @@ def picture(png, alt, clicks=False):
 
 # The still is hidden while its live view is there. Reopened with a new kernel there is none, and JupyterLab writes
 # "model not found" in its place: a text without an element, which is hidden instead
-_STILL = """<style>:root:has(.live-{id}) .still-{id}, .jp-OutputArea-output.jupyter-widgets:not(:has(*)) {{display: none}}
+_STILL = """<style>
+:root:has(.live-{id}) .still-{id}, .jp-OutputArea-output.jupyter-widgets:not(:has(*)) {{display: none}}
 </style><div class="still-{id}">{picture}<p>{about}</p></div>"""
 
 
