@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 
 from helpers import settings, training, voc
+from helpers.settings import GOAL
 
-GOAL = 0.40
+
 
 
 class Passed(Exception):

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from helpers.settings import IGNORE_INDEX, VOID_COLOUR
+from helpers.settings import GOAL, IGNORE_INDEX, VOID_COLOUR
 
 WIDTH = 8  # inches, at 100 pixels each: at home on a screen 800 pixels wide
 INK, ACCENT, FAINT = "#22303c", "#0072b2", "#b8c4ce"
@@ -199,7 +199,7 @@ def history_figure(history, epochs=None):
         axes.grid(color=FAINT, linewidth=0.5)
         if key == "mean_iou":
             axes.yaxis.set_major_formatter(PercentFormatter(1))
-            axes.axhline(0.4, color=INK, linestyle="--", linewidth=1, label="40 %: the goal")
+            axes.axhline(GOAL, color=INK, linestyle="--", linewidth=1, label=f"{100 * GOAL:.0f} %: the goal")
             axes.legend(fontsize=10, frameon=False, loc="lower right")
             axes.set_ylim(0, max([0.45] + [1.1 * record.mean_iou for record in history]))
     return figure

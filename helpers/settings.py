@@ -18,6 +18,9 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, as torchvi
 IGNORE_INDEX = 255  # void in Pascal VOC
 VOID_COLOUR = (224, 224, 192)  # in the palettes of VOC and in every figure
 PROBE_MIME = "application/vnd.segmentation-course.probe+json"  # of the answers that hidden tests show
+CHECK_MIME = "application/vnd.segmentation-course.check+json"  # of what a check says, while grading
+GOAL = 0.40  # mean IoU of a trained model
+MODEL_FILE = "model.safetensors"  # what notebook 5 saves and a student hands in
 
 MODELS = ("lraspp_mobilenet_v3_large", "fpn_mobilenet_v2", "lraspp_mobilenet_v2",
           "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50")

@@ -6,9 +6,10 @@
 import json
 import sys
 
-from helpers.checks.guard import as_found
-from helpers.probes import PROBES, answers
-from helpers.probes.data import difference
+from helpers.exercises import EXERCISES
+from helpers.exercises.guard import as_found
+from helpers.exercises.probe import difference
+from helpers.probes import answers
 
 MOST = 5_000_000  # characters of answers; the largest probe shows a tenth of that
 
@@ -25,18 +26,19 @@ def verdict(name, seed, bundles):
         return "The answers are not in the form of the hidden test."
     if bundle.get("name") != name or bundle.get("seed") != seed:
         return "The answers are those of another hidden test."
-    probe = PROBES[name]
+    probe = EXERCISES[name].probe
     if probe.verdict:
         with as_found(seed):
             reason = probe.verdict(probe.inputs(seed), bundle.get("answers"))
     else:
-        reason = difference(bundle.get("answers"), answers(name, probe.reference, seed), probe.tolerance)
+        reason = difference(bundle.get("answers"), answers(name, EXERCISES[name].reference, seed), probe.tolerance)
     return reason and f"The answers on fresh inputs differ from the right ones. {reason}."
 
 
 def verdicts(seed, shown):
     """Name to reason or None, of `shown`: name to bundles; a name without a probe is left out."""
-    return {name: verdict(name, seed, bundles) for name, bundles in shown.items() if name in PROBES}
+    return {name: verdict(name, seed, bundles) for name, bundles in shown.items()
+            if name in EXERCISES and EXERCISES[name].probe}
 
 
 def main(seed):

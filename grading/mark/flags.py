@@ -28,7 +28,8 @@ _FUNCTIONS = {path.split(".")[1]: exercise for exercise, paths in REFERENCES.ite
 _MODULES = {"ctypes": "memory behind Python's back", "gc": "every object in memory", "builtins": "Python's builtins",
             "subprocess": "other programs", "socket": "the network", "pty": "other programs", "grading": "the grader",
             "unittest.mock": "other code, to replace it", "_thread": "threads", "faulthandler": "the interpreter",
-            "helpers.probes": "the hidden tests", "nbgrader": "the grader", "resource": "the grader's limits"}
+            "helpers.probes": "the hidden tests",
+            "helpers.exercises": "the hidden tests", "nbgrader": "the grader", "resource": "the grader's limits"}
 _NAMES = {"sys.modules": "the loaded modules", "sys._getframe": "the frames of its callers",
           "sys.settrace": "a tracer", "sys.setprofile": "a tracer", "sys.meta_path": "the import system",
           "sys.path_hooks": "the import system",
@@ -151,7 +152,7 @@ def _use(node, path, exercise):
     elif _KERNEL.fullmatch(path):
         yield node, "tampering", exercise, f"Reaches for the kernel, {path}"
     elif isinstance(node, ast.Attribute) and any(path == name or path.startswith(f"{name}.") for name in
-                                                 ("helpers.probes", "builtins")):
+                                                 ("helpers.probes", "helpers.exercises", "builtins")):
         yield node, "tampering", exercise, f"Reaches for {path}"
     elif exercise and any(_is_reference(path, end) for end in REFERENCES.get(exercise, [])):
         yield node, "reference", exercise, "Uses the course's own answer"

@@ -17,7 +17,7 @@ from traitlets import Integer
 
 from grading.mark import trained_model
 from grading.run import jail
-from helpers.settings import PROBE_MIME
+from helpers.settings import MODEL_FILE, PROBE_MIME
 
 
 class DrawSeed(NbGraderPreprocessor):
@@ -64,7 +64,7 @@ class Judge(NbGraderPreprocessor):
 
     def model_output(self, resources):
         """The one output of exercise 5.5: what the model file reached, or why it earns nothing."""
-        path = Path(resources["metadata"]["path"], "model.safetensors")
+        path = Path(resources["metadata"]["path"], MODEL_FILE)
         id, text = trained_model.verdict(path, self.held_out_seed)
         return failed(text, id) if id else new_output("stream", name="stdout", text=f"✓ {text}\n")
 

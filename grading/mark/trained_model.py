@@ -10,9 +10,8 @@ from pathlib import Path
 
 from grading.run import jail
 from grading.run.limits import MODEL, WORK
-from helpers.settings import MODELS
+from helpers.settings import GOAL, MODEL_FILE, MODELS
 
-GOAL = 0.4
 NAME = "trained_model"
 
 
@@ -22,7 +21,7 @@ def verdict(path, seed=0):
     `seed` draws the fresh images: one for all submissions that are graded together.
     """
     if not Path(path).is_file():
-        return "no_model_file", ("No model.safetensors was handed in beside this notebook, so there is no trained model "
+        return "no_model_file", (f"No {MODEL_FILE} was handed in beside this notebook, so there is no trained model "
                                  "to judge. Notebook 5 writes it; hand in both files.")
     answer = _run(Path(path), seed)
     if "error" in answer:

@@ -156,7 +156,7 @@ def shows_what_it_likes():
 
 @answer("count_pixels", lost=LAST)
 def encodes_what_it_likes():
-    from helpers.probes import data
+    from helpers.exercises import probe as data
     import helpers.probes
     data.encode = helpers.probes.encode = lambda value: [[[1, 2, 3], True]] * 2
 

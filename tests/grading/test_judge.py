@@ -6,13 +6,14 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from grading.mark import compare, judge
-from helpers.probes import PROBES, answers
+from helpers.exercises import EXERCISES
+from helpers.probes import answers
 from helpers.settings import PROBE_MIME as MIME
 from tests.exercises import bank
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("bubblewrap")]  # answers may warn
-WRONG = [answer for answer in bank.answers(kind="wrong") if answer.exercise in PROBES]
-RIGHT = [answer for answer in bank.answers(kind="right") if answer.exercise in PROBES]
+WRONG = [answer for answer in bank.answers(kind="wrong") if EXERCISES[answer.exercise].probe]
+RIGHT = [answer for answer in bank.answers(kind="right") if EXERCISES[answer.exercise].probe]
 SEEDS = (11, 2 ** 31 - 2)
 
 
@@ -48,7 +49,7 @@ def judged(*outputs, seed=5):
 
 
 def bundle(seed=5, name="mean_iou", data=None):
-    data = answers("mean_iou", PROBES["mean_iou"].reference, seed) if data is None else data
+    data = answers("mean_iou", EXERCISES["mean_iou"].reference, seed) if data is None else data
     return new_output("display_data", {MIME: {"name": name, "seed": seed, "answers": data}})
 
 

@@ -13,7 +13,7 @@ from grading.intake import reading, source
 from grading.mark import flags
 from grading.restore.answers import RestoreAnswers, restore
 from grading.restore.commenting import comment_out
-from helpers.probes import PROBES
+from helpers.exercises import EXERCISES
 from tests.support import golden
 from tests.support.mangled import MANGLES, answers, as_bytes, checks, marks
 from tests.exercises import bank
@@ -287,10 +287,8 @@ def test_no_release_is_one_line():
     nbformat.validate(notebook)
 
 
-def test_the_table_of_references_is_that_of_the_probes():
-    found = {name: [f"{function.__module__.removeprefix('helpers.')}.{function.__qualname__}" for function in
-                    (probe.reference if isinstance(probe.reference, tuple) else [probe.reference])]
-             for name, probe in PROBES.items()}
+def test_the_table_of_references_is_that_of_the_exercises():
+    found = {name: exercise.references for name, exercise in EXERCISES.items() if exercise.references}
     assert found == flags.REFERENCES
 
 
@@ -320,7 +318,7 @@ def test_an_answer_that_is_the_courses_own_is_flagged(text, exercise):
 
 
 @pytest.mark.parametrize("text", [
-    "from helpers.probes import PROBES", "import helpers.probes", "checks.mean_iou = print",
+    "from helpers.exercises import EXERCISES", "import helpers.probes", "checks.mean_iou = print",
     "setattr(checks, 'mean_iou', print)", "import IPython.display\nIPython.display.display = print", "import builtins",
     "import sys\nsys.modules['helpers.checks'] = 1", "import ctypes", "import gc",
     "import inspect\ninspect.currentframe().f_back", "import sys\nsys._getframe(1)",

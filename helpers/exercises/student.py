@@ -1,46 +1,14 @@
-"""What every check is made of: calling a student's function without harm, and naming what is wrong.
+"""A student's function: called without harm, and what is wrong with what it returns put into words."""
 
-A check has four outcomes: right (one friendly line), wrong, not attempted, raised. The last three
-are a `CheckFailed` whose `id` names the mistake and whose message is for the student.
-"""
-
-import functools
 import inspect
-import textwrap
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from IPython import get_ipython
 
-from helpers.checks.guard import as_found
-from helpers.checks.values import (a_kind, describe, dtype_name, is_number, is_stub, same, show, student_line)
-
-
-class CheckFailed(AssertionError):
-    """An answer is not right yet; `id` names the mistake, the message says it to the student."""
-
-    def __init__(self, id, message):
-        super().__init__(message)
-        self.id = id
-
-    def _render_traceback_(self):
-        """What IPython and nbgrader show instead of a tower of frames."""
-        lines = [f"Not yet: {self.id.replace('_', ' ')}."]
-        for paragraph in str(self).splitlines():
-            lines += textwrap.wrap(paragraph, 100, subsequent_indent=" " * (4 if paragraph[:1] == " " else 0)) or [""]
-        return lines
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A wrong idea: `imitate` computes what it would on the same inputs, `says` explains it to the student."""
-
-    id: str
-    imitate: Callable
-    says: str
+from helpers.exercises.core import CheckFailed
+from helpers.exercises.values import (a_kind, describe, dtype_name, is_number, is_stub, same, show, student_line)
 
 
 @dataclass(frozen=True)
@@ -50,43 +18,6 @@ class Outcome:
     value: Any = None
     error: BaseException | None = None
     changed: tuple[str, ...] = ()
-
-
-def check(signature, section):
-    """Make `run(student, seed)` a check: `checks.name(function, seed=0)`.
-
-    `signature` is the exercise's (a list of them for an exercise of several functions), `section` the
-    number a student finds it under. `run` is given a `Student` for each function; it raises
-    CheckFailed, or returns a friendly line, alone or with a function that draws a figure.
-    """
-    signatures = [signature] if isinstance(signature, str) else signature
-
-    def decorate(run):
-        @functools.wraps(run)
-        def checked(*functions, seed=0):
-            if len(functions) == len(signatures) + 1:
-                *functions, seed = functions
-            if len(functions) != len(signatures):
-                raise TypeError(f"give the check {len(signatures)} functions, and perhaps a seed")
-            students = [Student(*pair, section) for pair in zip(functions, signatures)]
-            failure = drawing = None
-            with as_found(seed) as printed:
-                try:
-                    line = run(*students, seed)
-                    line, drawing = line if isinstance(line, tuple) else (line, None)
-                except CheckFailed as error:
-                    failure = error
-                except Exception as error:  # an answer so odd that looking at it fails
-                    failure = CheckFailed("unexpected", f"{students[0].name} returned something that could not be "
-                                          f"looked at ({describe(error)}).\nSee exercise {section} in this notebook.")
-            printed.show()
-            if failure:
-                raise failure.with_traceback(None) from None
-            print(f"✓ {line}")
-            if drawing and get_ipython():
-                drawing()
-        return checked
-    return decorate
 
 
 class Student:

@@ -3,11 +3,10 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from helpers.checks.values import is_number
+from helpers.exercises.values import is_number
 
 NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
@@ -16,16 +15,15 @@ NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 class Probe:
     """Hidden test of one exercise.
 
-    `inputs(seed)` are drawn in the kernel and again by the judge; `run(function, inputs)` gives the
-    answers as nested lists and dictionaries of tensors, numbers and text; `reference` is the right
-    function (a tuple, where the exercise has several). Integers must agree exactly, floats within
-    `tolerance` (relative and absolute). Where chance is part of the answer, `verdict(inputs, data)`
-    decides instead: a reason why the data is wrong, or None.
+    `inputs(seed)` are plain data: nested lists and dictionaries of tensors, numbers, text and bytes.
+    `run(function, inputs)` is the only part that meets a student's function, and knows nothing of what is right;
+    it gives the answers as plain data. Integers must agree exactly with those of the reference, floats within
+    `tolerance` (relative and absolute). Where that is not the question, `verdict(inputs, data)` decides instead: a
+    reason why the encoded answers are wrong, or None.
     """
 
     inputs: Callable
     run: Callable
-    reference: Any
     tolerance: float = 1e-4
     verdict: Callable | None = None
 
@@ -41,6 +39,11 @@ def call(function, *args):
         return {"error": type(error).__name__}
     unchanged = all(torch.equal(a, b) for a, b in zip(args, copies) if torch.is_tensor(a))
     return {"value": value, "inputs unchanged": unchanged}
+
+
+def each(function, cases):
+    """The answer to each case, a tuple of arguments."""
+    return [call(function, *case) for case in cases]
 
 
 def encode(value):

@@ -8,16 +8,14 @@ answers with the reference, in another process, and compares.
 from IPython.display import display
 
 from helpers import settings
-from helpers.checks.guard import as_found
-from helpers.probes import augmentation, evaluation, model, setup, training
-from helpers.probes.data import encode
-
-PROBES = {**setup.PROBES, **augmentation.PROBES, **model.PROBES, **training.PROBES, **evaluation.PROBES}
+from helpers.exercises import EXERCISES
+from helpers.exercises.guard import as_found
+from helpers.exercises.probe import encode
 
 
 def answers(name, function, seed):
     """The answers of `function` (or a tuple of functions) to the probe `name`, as plain data."""
-    probe = PROBES[name]
+    probe = EXERCISES[name].probe
     with as_found(seed):
         return encode(probe.run(function, probe.inputs(seed)))
 

@@ -1,15 +1,14 @@
-"""Checks of notebook 3, first half: the model and its labels."""
+"""Exercise 3.1: build_model."""
 
 import torch
 from torch import nn
 from torchvision.models.segmentation.lraspp import LRASPP, LRASPPHead
 
 from helpers import models
-from helpers.checks import toys
-from helpers.checks.core import check
-from helpers.checks.pretrained import FINAL, WEIGHTS, made_up, no_network
-from helpers.checks.setup import mistakes
-from helpers.checks.values import a_kind, describe, same, show
+from helpers.exercises.core import Exercise
+from helpers.exercises.probe import Probe, call
+from helpers.exercises.toys import FINAL, WEIGHTS, made_up, no_network
+from helpers.exercises.values import a_kind, describe, same, show
 
 _PARTS = " See 'A pretrained model and its parts'."
 _LAYERS = " See 'New final layers'."
@@ -165,9 +164,7 @@ class _Built:
                       "They stand for other classes: start with new layers." + _LAYERS)
 
 
-@check("build_model(num_classes, weights=None)", "3.1")
-def build_model(student, seed):
-    """Exercise 3.1."""
+def check(student, seed):
     state = made_up(seed)
     images = 50 * torch.randn(IMAGES, generator=torch.Generator().manual_seed(seed))
     with no_network(seed) as asked:
@@ -191,73 +188,45 @@ def build_model(student, seed):
     return line
 
 
-def _by(labels):
-    """The mistake that makes `labels` of the logits, in eval mode."""
-    def imitate(model, images):
-        model.eval()
-        with torch.no_grad():
-            return labels(model(images)["out"])
-    return imitate
+def inputs(seed):
+    """Seed of the made-up pretrained weights, and how many classes, with weights or without."""
+    return {"seed": seed, "models": [(2 + seed % 7, False), (11 + seed % 10, True), (21, True)]}
 
 
-PREDICT = [
-    *mistakes("wrong_axis", "argmax ran over another axis than the classes. Logits are [N, C, H, W], so the classes "
-              "are on axis 1." + _LABELS, *(_by(lambda x, axis=axis: x.argmax(axis)) for axis in (0, 2, 3, None))),
-    *mistakes("logits_returned", "These are the logits, a number for each class. A label map holds the class with the "
-              "highest one: `.argmax(1)`." + _LABELS, _by(lambda x: x)),
-    *mistakes("probabilities_returned", "These are probabilities, a number for each class. A label map holds the class "
-              "with the highest one: `.argmax(1)`." + _LABELS, _by(lambda x: x.softmax(1)), _by(lambda x: x.sigmoid())),
-    *mistakes("values_not_indices", "These are the highest values, not the classes that have them. `max(1)` gives "
-              "both: take `.indices`, or use `argmax(1)`." + _LABELS,
-              _by(lambda x: x.amax(1)), _by(lambda x: x.softmax(1).amax(1)), _by(lambda x: x.sigmoid().amax(1))),
-    *mistakes("channel_axis", "An axis of length 1 is left where the classes were; expected [N, H, W]. Leave out "
-              "`keepdim`." + _LABELS, _by(lambda x: x.argmax(1, keepdim=True)), _by(lambda x: x.argmax(1)[..., None])),
-    *mistakes("squeezed", "With one image in the batch, the axis N is gone. `squeeze()` takes every axis of length 1; "
-              "leave it out." + _LABELS, _by(lambda x: x.argmax(1).squeeze())),
-    *mistakes("first_image_only", "Only the first image got its labels; expected a label map for each image." + _LABELS,
-              _by(lambda x: x[0].argmax(0)), _by(lambda x: x[:1].argmax(1))),
-    *mistakes("thresholded", "Each class was compared with a threshold on its own. A pixel has one class, the one with "
-              "the highest logit: `.argmax(1)`." + _LABELS, _by(lambda x: x > 0), _by(lambda x: x > 0.5),
-              _by(lambda x: x.softmax(1) > 0.5)),
-    *mistakes("argmin", "These are the least likely classes. Use `argmax`." + _LABELS, _by(lambda x: x.argmin(1))),
-    *mistakes("background_skipped", "Class 0, background, is never predicted. It is a class like the others."
-              + _LABELS,
-              _by(lambda x: x[:, 1:].argmax(1) + 1), _by(lambda x: x[:, 1:].argmax(1))),
-    *mistakes("shifted", "Every label is one too high: classes count from 0." + _LABELS,
-              _by(lambda x: x.argmax(1) + 1)),
-]
+def run(build_model, drawn):
+    """What can be read off each model."""
+    results, seed = [], drawn["seed"]
+    with no_network(seed):
+        for num_classes, pretrained in drawn["models"]:
+            built = call(build_model, num_classes, *[WEIGHTS] * pretrained)
+            try:
+                results.append(fingerprint(built["value"], num_classes, pretrained, made_up(seed)))
+            except Exception as error:
+                results.append({"error": type(error).__name__})
+    return results
 
 
-def labelled(seed, shape, num_classes=4):
-    """A small model and images of which it labels some pixels as background, and others not."""
-    for attempt in range(1000 * seed, 1000 * seed + 1000):
-        images = torch.randn(shape, generator=torch.Generator().manual_seed(attempt))
-        found = models.predict(toys.toy(attempt, num_classes), images).unique()
-        if 0 in found and len(found) >= min(num_classes, 3):
-            return toys.toy(attempt, num_classes), images
-    raise RuntimeError("no such model found")
+def fingerprint(model, num_classes, pretrained, state):
+    """Widths, what is left of the pretrained weights, and the logits once the final layers are known."""
+    generator = torch.Generator().manual_seed(num_classes)
+    found, old, finals = model.state_dict(), [], []
+    for name in FINAL:
+        layer = model.get_submodule(name.rstrip("."))
+        last = [module for module in layer.modules() if isinstance(module, nn.Conv2d)][-1]
+        old.append(torch.allclose(last.weight, state[name + "weight"][:num_classes].expand_as(last.weight)))
+        finals += [last.weight, last.bias]
+    kept = [key for key in state if not key.startswith(FINAL) and "num_batches" not in key]
+    fresh = not torch.allclose(found["backbone.0.0.weight"], state["backbone.0.0.weight"])
+    sums = [float(found[key].double().sum()) for key in kept]
+    model.load_state_dict(found if pretrained else found | {key: state[key] for key in kept})
+    with torch.no_grad():
+        for parameter in (parameter for parameter in finals if parameter is not None):
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) if parameter.ndim > 1 else parameter * 0)
+        logits = model.eval()(torch.randn(1, 3, 32, 48, generator=generator))["out"][:, :, ::8, ::8]
+    return {"kept": sums if pretrained else fresh, "old rows": any(old), "logits": logits,
+            "learns": all(parameter.requires_grad for parameter in finals if parameter is not None)}
 
 
-@check("predict(model, images)", "3.2")
-def predict(student, seed):
-    """Exercise 3.2."""
-    cases = [labelled(seed, shape) for shape in [(1, 3, 2, 3), (2, 3, 5, 6)]]
-    model = cases[-1][0]
-    outcome = student.attempt(*cases[-1])
-    text = describe(outcome.error) if outcome.error else ""
-    if "dict" in text and isinstance(outcome.error, (AttributeError, TypeError)):
-        student.fail("dict_not_unpacked", f"predict stopped with {text}\nThe model returns a dictionary; the logits "
-                     "are under `\"out\"`." + _LABELS)
-    if any(call.training for call in model.calls):
-        student.fail("train_mode", "The model was in training mode when predict called it: BatchNorm then uses this "
-                     "batch instead of what it learned, and dropout drops. Call `model.eval()` first, with its "
-                     "parentheses." + _LABELS)
-    student.compare(models.predict, cases, PREDICT, "a tensor Int64[N, H, W], a class index for each pixel")
-    if not all(parameter.requires_grad for parameter in model.parameters()):
-        student.fail("model_frozen", "predict froze the model: `requires_grad` is False now, and it would never learn "
-                     "again. `with torch.no_grad():` does without a trace." + _LABELS)
-    if any(call.graph for call in model.calls):
-        student.fail("graph_kept", "The labels are right, but PyTorch recorded every step of the model for a backward "
-                     "pass that never comes, which fills the memory. Call the model under `with torch.no_grad():`."
-                     + _LABELS)
-    return "predict gives a label map for each image, in eval mode and without a graph."
+EXERCISE = Exercise(number="3.1", name="build_model", title="Build the model", points=8, notebook="03_model",
+                    signatures=("build_model(num_classes, weights=None)",),
+                    check=check, probe=Probe(inputs, run), reference=models.build_model)

@@ -1,9 +1,7 @@
-"""Checks of notebook 1, first half: the device, a mask as class indices."""
+"""Exercise 1.2: load_target."""
 
-import contextlib
 from pathlib import Path
 from types import SimpleNamespace
-from unittest import mock
 
 import numpy as np
 import torch
@@ -14,112 +12,8 @@ from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms.functional import pil_to_tensor
 
 from helpers import plotting, shapes, voc
-from helpers.checks.core import Mistake, check
-from helpers.checks.values import show
-
-# What a machine has: in words, CUDA there, MPS there, what its PyTorch was built for, the right answer
-MACHINES = [
-    ("with an NVIDIA GPU", True, False, "cuda", "cuda"),
-    ("with Apple's MPS", False, True, "mps", "mps"),
-    ("with no GPU", False, False, "cuda", "cpu"),
-    ("with no GPU, but a PyTorch built for Apple's MPS", False, False, "mps", "cpu"),
-    ("with both CUDA and MPS", True, True, "cuda", "cuda"),
-]
-
-
-@contextlib.contextmanager
-def machine(cuda, mps, built):
-    """Let PyTorch believe that it runs on another machine; asks of every kind agree with each other."""
-    accelerator = torch.device(built)
-    answers = [
-        (torch.cuda, "_is_compiled", cuda or built == "cuda"), (torch.cuda, "_nvml_based_avail", False),
-        (torch.cuda, "is_available", cuda), (torch.cuda, "device_count", int(cuda)),
-        (torch.cuda, "current_device", 0), (torch.cuda, "get_device_name", "NVIDIA T4"),
-        (torch.cuda, "get_device_properties", SimpleNamespace(name="NVIDIA T4", total_memory=16 << 30)),
-        (torch.backends.cuda, "is_built", cuda or built == "cuda"),
-        (torch.backends.mps, "is_available", mps), (torch.backends.mps, "is_built", mps or built == "mps"),
-        (torch.mps, "is_available", mps), (torch.mps, "device_count", int(mps)),
-        (torch.accelerator, "is_available", cuda or mps), (torch.accelerator, "device_count", int(cuda or mps)),
-        (torch._C, "_cuda_getDeviceCount", int(cuda)), (torch._C, "_mps_is_available", mps),
-    ]
-    is_mps = torch.backends.mps.is_available  # it remembers its first answer
-    with contextlib.ExitStack() as stack:
-        for module, name, answer in answers:
-            stack.enter_context(mock.patch.object(module, name, lambda *_, _answer=answer, **__: _answer, create=True))
-        stack.enter_context(mock.patch.object(
-            torch.accelerator, "current_accelerator",
-            lambda check_available=False: accelerator if cuda or mps or not check_available else None))
-        is_mps.cache_clear()
-        try:
-            yield
-        finally:
-            is_mps.cache_clear()
-
-
-@check("choose_device()", "1.1")
-def choose_device(student, seed):
-    outcomes = []
-    for _, cuda, mps, built, _ in MACHINES:
-        with machine(cuda, mps, built):
-            outcomes.append(student.attempt())
-    wanted = [row[-1] for row in MACHINES]
-    devices = [outcome.value for outcome in outcomes]
-    found = [device.type if isinstance(device, torch.device) else None for device in devices]
-    where = " See 'The device'."
-    if isinstance(devices[0], str):
-        student.fail("returns_text", f"choose_device returned the text {devices[0]!r}; expected a torch.device. Wrap "
-                     f"it: `torch.device({devices[0]!r})`.{where}")
-    if isinstance(devices[0], bool):
-        student.fail("returns_yes_or_no", f"choose_device returned {devices[0]}, which says whether there is a GPU. "
-                     f"Return the device itself, as in `torch.device(\"cuda\")`.{where}")
-    for id, explains, says in DEVICE_MISTAKES:
-        if None not in found[:2] and explains(*found):
-            student.fail(id, says + where)
-    for (words, *_), outcome, device, type in zip(MACHINES, outcomes, found, wanted):
-        student.healthy(outcome, f"On a machine {words}, ")
-        if device != type:
-            student.fail("different", f"On a machine {words} choose_device returned {show(outcome.value)}; expected "
-                         f"torch.device(\"{type}\"). Ask for CUDA first, then MPS, and fall back to the CPU.{where}")
-        if outcome.value.index not in (None, 0):
-            student.fail("second_gpu", f"choose_device returned {outcome.value!r} on a machine with one GPU, whose "
-                         f"only index is 0. `torch.device(\"cuda\")` needs no index.{where}")
-    return "choose_device finds CUDA, then MPS, then the CPU."
-
-
-DEVICE_MISTAKES = [
-    ("always_cuda", lambda *types: set(types) == {"cuda"},
-     "choose_device returned \"cuda\" on a machine with no GPU, and on any other. Ask first, and mind the parentheses: "
-     "`torch.cuda.is_available` without `()` is a function, and a function counts as true."),
-    ("always_cpu", lambda *types: set(types) == {"cpu"},
-     "choose_device returned \"cpu\" on a machine with an NVIDIA GPU, and on any other. Ask inside the function, so "
-     "that each call looks at the machine anew."),
-    ("always_mps", lambda *types: set(types) == {"mps"},
-     "choose_device returned \"mps\" whatever the machine has. Ask `torch.backends.mps.is_available()` first."),
-    ("wrong_way_round", lambda gpu, mac, none, *_: gpu != "cuda" and none == "cuda",
-     "choose_device returned \"cuda\" where there is no GPU and something else where there is one. Is a `not` too "
-     "much?"),
-    ("mps_before_cuda", lambda *types: types == ("cuda", "mps", "cpu", "cpu", "mps"),
-     "With both CUDA and MPS there, choose_device returned \"mps\". CUDA comes first: ask for it first, and let "
-     "nothing further down overwrite the answer (`elif`, or `return` at once)."),
-    ("no_mps", lambda *types: types == ("cuda", "cpu", "cpu", "cpu", "cuda"),
-     "On an Apple machine choose_device returned \"cpu\": its GPU stays unused. Between CUDA and the CPU, ask "
-     "`torch.backends.mps.is_available()`."),
-    ("no_cuda", lambda gpu, mac, none, *_: (gpu, mac, none) == ("cpu", "mps", "cpu"),
-     "On a machine with an NVIDIA GPU choose_device returned \"cpu\". Is the question for CUDA missing, or is its "
-     "answer overwritten by an `else` further down?"),
-    ("no_cpu", lambda gpu, mac, none, nothing, _: none == nothing and none in (None, "mps"),
-     "On a machine with no GPU choose_device did not return the CPU. End with `return torch.device(\"cpu\")`, for "
-     "when neither question is answered with yes."),
-    ("built_not_available", lambda gpu, mac, none, nothing, _: "cuda" == none or "mps" == nothing,
-     "On a machine with no GPU choose_device did not return the CPU. A PyTorch that was built for CUDA or MPS says "
-     "so on any machine; ask `is_available`, which looks for the hardware (`check_available=True` in "
-     "torch.accelerator)."),
-]
-
-
-def mistakes(id, says, *imitations):
-    """One wrong idea and the forms it takes."""
-    return [Mistake(id, imitate, says) for imitate in imitations]
+from helpers.exercises.core import Exercise, mistakes
+from helpers.exercises.probe import Probe, call
 
 
 def write_mask(path, target):
@@ -140,10 +34,9 @@ def masks(seed, folder="."):
     return [write_mask(Path(folder) / f"mask_{number}.png", target) for number, target in enumerate(targets, 1)]
 
 
-@check("load_target(path)", "1.2")
-def load_target(student, seed):
+def check(student, seed):
     cases = [(path,) for path in masks(seed)]
-    student.compare(voc.load_target, cases, TARGET_MISTAKES,
+    student.compare(voc.load_target, cases, MISTAKES,
                     "a tensor Int64[H, W] of class indices, void as 255 (see 'What is a mask?')")
     line = "load_target reads class indices and keeps void as 255."
     if not get_ipython():
@@ -176,7 +69,7 @@ def _replaced(value):
 
 
 _PALETTE = " See 'Palette and void'."
-TARGET_MISTAKES = [
+MISTAKES = [
     *mistakes("rgb_colours",
               "These are the palette's colours, three numbers a pixel. In a palette PNG the pixels already are class "
               "indices; the colours are only for looking at. Read the file without converting it." + _PALETTE,
@@ -242,3 +135,23 @@ TARGET_MISTAKES = [
     *mistakes("upside_down", "The mask is upside down or mirrored, so it no longer lies on its image. Leave the pixels "
               "where they are.", lambda path: _indices(path).flip(0), lambda path: _indices(path).flip(1)),
 ]
+
+
+def inputs(seed):
+    """The bytes of three masks."""
+    return [path.read_bytes() for path in masks(seed)]
+
+
+def run(load_target, files):
+    """The target of each mask."""
+    results = []
+    for number, data in enumerate(files, 1):
+        path = Path(f"mask_{number}.png").absolute()  # in the empty folder of the probe
+        path.write_bytes(data)
+        results.append(call(load_target, path))
+    return results
+
+
+EXERCISE = Exercise(number="1.2", name="load_target", title="Load a mask", points=8, notebook="01_setup",
+                    signatures=("load_target(path)",),
+                    check=check, probe=Probe(inputs, run), reference=voc.load_target)

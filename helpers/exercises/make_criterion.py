@@ -1,11 +1,13 @@
-"""Check of notebook 4, the loss."""
+"""Exercise 4.1: make_criterion."""
 
 import torch
 import torch.nn.functional as F
 
 from helpers import training
-from helpers.checks.core import Mistake, Student, check
-from helpers.checks.values import a_kind, describe, is_number, same, show
+from helpers.exercises.core import Exercise, Mistake
+from helpers.exercises.probe import Probe, call
+from helpers.exercises.student import Student
+from helpers.exercises.values import a_kind, describe, is_number, same, show
 from helpers.settings import IGNORE_INDEX
 
 
@@ -41,7 +43,7 @@ def _loss(**options):
     return lambda logits, target: F.cross_entropy(logits, target, **{"ignore_index": IGNORE_INDEX} | options)
 
 
-CRITERION = [
+MISTAKES = [
     Mistake("no_ignore_index", lambda logits, target: F.cross_entropy(logits, target),
             "The target 255 means void, and there is no logit number 255. Tell the loss to leave it out: "
             "`ignore_index=255`."),
@@ -84,7 +86,7 @@ CRITERION = [
 ]
 
 
-def criterion_cases(seed):
+def inputs(seed):
     """Arguments of the criterion: one pixel, then no void, then void shared unevenly."""
     generator = torch.Generator().manual_seed(seed)
     cases = [(torch.tensor([[[[1.0]], [[0.0]], [[-1.0]]]]), torch.tensor([[[1]]]))]
@@ -97,9 +99,7 @@ def criterion_cases(seed):
     return cases
 
 
-@check("make_criterion()", "4.1")
-def make_criterion(student, seed):
-    """Exercise 4.1."""
+def check(student, seed):
     made = student()
     if isinstance(made, type):
         student.fail("class_not_instance", f"make_criterion returned the class {made.__name__}, not a loss made from "
@@ -111,7 +111,7 @@ def make_criterion(student, seed):
         student.fail("not_callable", f"make_criterion returned {a_kind(made)}; expected something to be called as "
                      "criterion(logits, target), such as a module or a function.")
     criterion = Student(made, "criterion(logits, target)", "4.1")
-    cases = criterion_cases(seed)
+    cases = inputs(seed)
     outcomes = [criterion.attempt(*case) for case in cases]
     swapped = [criterion.attempt(*case[::-1]) for case in cases]
     if all(same(o.value, training.make_criterion()(*case)) for o, case in zip(swapped, cases)):
@@ -127,7 +127,7 @@ def make_criterion(student, seed):
         if is_number(outcome.value):
             student.fail("graph_cut", f"criterion returned the Python number {show(outcome.value)}. `backward()` needs "
                          "a tensor with its graph: leave `.item()` to the training loop.")
-    criterion.compare(training.make_criterion(), cases, CRITERION, "a tensor Float32[], one number")
+    criterion.compare(training.make_criterion(), cases, MISTAKES, "a tensor Float32[], one number")
     for logits, target in cases[-1:]:
         logits.requires_grad_()
         value = criterion(logits, target)
@@ -139,3 +139,23 @@ def make_criterion(student, seed):
             student.fail("different_gradient", "The value of the loss is right, but its gradient is not. Is a part of "
                          "it detached?")
     return "make_criterion: mean cross entropy over the pixels that are not void."
+
+
+def run(make_criterion, cases):
+    """Values and gradients of the loss."""
+    made = call(make_criterion)
+    results = []
+    for logits, target in cases:
+        logits = logits.clone().requires_grad_()
+        try:
+            loss = call(made["value"], logits, target)
+            gradient, = torch.autograd.grad(loss["value"], logits)
+            results.append([loss, gradient])
+        except Exception as error:
+            results.append({"error": type(error).__name__})
+    return results
+
+
+EXERCISE = Exercise(number="4.1", name="make_criterion", title="The criterion", points=5, notebook="04_training",
+                    signatures=("make_criterion()",),
+                    check=check, probe=Probe(inputs, run), reference=training.make_criterion)

@@ -1,12 +1,13 @@
-"""Check of notebook 4, one epoch of training."""
+"""Exercise 4.2: train_one_epoch."""
 
 import torch
 from torch import nn
 
 from helpers import training
-from helpers.checks import toys
-from helpers.checks.core import Mistake, check
-from helpers.checks.values import a_kind, describe, is_number, same, show
+from helpers.exercises import toys
+from helpers.exercises.core import Exercise, Mistake
+from helpers.exercises.probe import Probe, call
+from helpers.exercises.values import a_kind, describe, is_number, same, show
 
 
 class _Run:
@@ -64,9 +65,7 @@ STEPS = [
 ]
 
 
-@check("train_one_epoch(model, loader, criterion, optimizer, device)", "4.2")
-def train_one_epoch(student, seed):
-    """Exercise 4.2."""
+def check(student, seed):
     run = _Run(seed, student.attempt)
     _used_well(student, run)
     reference = _Run(seed, training.train_one_epoch)
@@ -184,14 +183,36 @@ class OnMeta(nn.Module):
 
 def _moves_batches(student):
     """On a device without memory ("meta") it shows whether both parts of the batch go where `device` says."""
+    for name, devices in arrivals(student.attempt).items():
+        if "cpu" in devices:
+            student.fail("batch_not_moved", f"With device = meta the {name} stayed on the CPU. On a GPU that ends in "
+                         "an error: `images.to(device)` and `targets.to(device)` return moved copies, so keep what "
+                         "they return; and let `device` be the argument, not a variable of the notebook.")
+
+
+def arrivals(train_one_epoch):
+    """Where the images and the targets of each batch arrive if the device is "meta"."""
     model, weight, targets = OnMeta(), nn.Parameter(torch.ones(1)), []
 
     def criterion(logits, target):
         targets.append(target.device.type)
         return weight.sum()
-    student.attempt(model, toys.loader(0), criterion, torch.optim.SGD([weight], lr=0.1), torch.device("meta"))
-    for name, devices in [("images", model.devices), ("targets", targets)]:
-        if "cpu" in devices:
-            student.fail("batch_not_moved", f"With device = meta the {name} stayed on the CPU. On a GPU that ends in "
-                         "an error: `images.to(device)` and `targets.to(device)` return moved copies, so keep what "
-                         "they return; and let `device` be the argument, not a variable of the notebook.")
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    train_one_epoch(model, toys.loader(0), criterion, optimizer, torch.device("meta"))
+    return {"images": model.devices, "targets": targets}
+
+
+def run(train_one_epoch, seed):
+    """An epoch with another loss than usual: what it returned, and what it made of the model."""
+    model = toys.toy(seed).eval()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
+    criterion = nn.CrossEntropyLoss(ignore_index=255, label_smoothing=0.2)
+    loss = call(train_one_epoch, model, toys.loader(seed), criterion, optimizer, torch.device("cpu"))
+    arrived = arrivals(lambda *args: call(train_one_epoch, *args))
+    moved = {name: "cpu" not in devices for name, devices in arrived.items()}
+    return {"loss": loss, "model": model.state_dict(), "moved": moved}
+
+
+EXERCISE = Exercise(number="4.2", name="train_one_epoch", title="Train one epoch", points=10, notebook="04_training",
+                    signatures=("train_one_epoch(model, loader, criterion, optimizer, device)",),
+                    check=check, probe=Probe(int, run), reference=training.train_one_epoch)

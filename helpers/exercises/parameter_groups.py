@@ -1,4 +1,4 @@
-"""Checks of notebook 3, second half: two learning rates."""
+"""Exercise 3.3: parameter_groups."""
 
 import math
 
@@ -7,8 +7,10 @@ from torch import nn
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.segmentation.lraspp import LRASPP
 
-from helpers.checks.core import check
-from helpers.checks.values import a_kind, describe, is_number, show
+from helpers import models
+from helpers.exercises.core import Exercise
+from helpers.exercises.probe import Probe, call
+from helpers.exercises.values import a_kind, describe, is_number, show
 
 _RATES = " See 'Two learning rates'."
 
@@ -72,9 +74,7 @@ def rates(student, model, lr):
     return found
 
 
-@check("parameter_groups(model, lr)", "3.3")
-def parameter_groups(student, seed):
-    """Exercise 3.3."""
+def check(student, seed):
     for number, (lr, frozen) in enumerate([(0.01, False), (0.5, True)]):
         model = small_lraspp(seed + number, frozen)
         trainable = {id(p): name for name, p in model.named_parameters() if p.requires_grad}
@@ -164,3 +164,30 @@ def _close(a, b):
 
 def _times(ratios, lr):
     return " and ".join(show(ratio * lr) for ratio in sorted(ratios))
+
+
+def inputs(seed):
+    """Seed of a small model, learning rate, and whether a part of the model is frozen."""
+    return [(seed, 0.01 + seed % 7 / 10, False), (seed, 0.5, True)]
+
+
+def run(parameter_groups, cases):
+    """Each parameter in a group with its rate, in the order of their names."""
+    results = []
+    for seed, lr, frozen in cases:
+        model = small_lraspp(seed, frozen)
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        groups = call(parameter_groups, model, lr)
+        try:
+            groups = groups["value"]
+            groups = torch.optim.SGD(groups if isinstance(groups, (list, tuple)) else None, lr=99).param_groups
+            found = [[names.get(id(p), "unknown"), float(group["lr"])] for group in groups for p in group["params"]]
+            results.append([sorted(found), sum(p.requires_grad for p in model.parameters())])
+        except Exception as error:
+            results.append({"error": type(error).__name__})
+    return results
+
+
+EXERCISE = Exercise(number="3.3", name="parameter_groups", title="Parameter groups", points=6, notebook="03_model",
+                    signatures=("parameter_groups(model, lr)",),
+                    check=check, probe=Probe(inputs, run), reference=models.parameter_groups)

@@ -1,4 +1,4 @@
-"""Check of notebook 4, checkpoints."""
+"""Exercise 4.3: the pair save_checkpoint, load_checkpoint."""
 
 import copy
 import zipfile
@@ -7,9 +7,11 @@ from pathlib import Path
 
 import torch
 
-from helpers.checks import toys
-from helpers.checks.core import check
-from helpers.checks.values import a_kind, describe, same, show
+from helpers import training
+from helpers.exercises import toys
+from helpers.exercises.core import Exercise
+from helpers.exercises.probe import Probe, call
+from helpers.exercises.values import a_kind, describe, same, show
 
 EPOCH = 3  # the epoch just finished in all of these trials
 
@@ -53,9 +55,7 @@ def _state(model, optimizer):
     return copy.deepcopy((dict(model.state_dict()), optimizer.state_dict()))
 
 
-@check(["save_checkpoint(path, model, optimizer, epoch)", "load_checkpoint(path, model, optimizer)"], "4.3")
-def checkpoint(save, load, seed):
-    """Exercise 4.3: the pair save_checkpoint, load_checkpoint."""
+def check(save, load, seed):
     path = Path("checkpoint.pt").absolute()  # in the empty folder of the check
     model, optimizer = trained(seed)
     before = _state(model, optimizer)
@@ -209,3 +209,34 @@ def _survives_dying(save, load, path, seed):
         save.fail("half_written", "A save that dies half-way (disk full, session ended) has destroyed the checkpoint "
                   "that was there before. Write to another name in the same folder first, then `replace` the old file "
                   "by the new one in one go.")
+
+
+def run(functions, seed):
+    """A restart: what is restored, and what becomes of files that do not fit, come from a GPU, or die half-way."""
+    save, load = functions
+    path = Path("checkpoint.pt").absolute()  # in the empty folder of the probe
+    model, optimizer = trained(seed)
+    epoch = 1 + seed % 90
+    data = {"saved": "error" not in call(save, path, model, optimizer, epoch), "file": path.is_file(),
+            "objects": objects_in(path) if path.is_file() else []}
+    resumed, its_optimizer = fresh(seed)
+    data["next epoch"] = call(load, path, resumed, its_optimizer)
+    data |= {"model": resumed.state_dict(), "optimizer": its_optimizer.state_dict(),
+             "trainable": all(parameter.requires_grad for parameter in resumed.parameters())}
+    other = Renamed()
+    data["refused"] = "error" in call(load, path, other, torch.optim.Adam(other.parameters()))
+    elsewhere = path.with_name("from_gpu.pt")
+    if path.is_file() and pretend_saved_on_gpu(path, elsewhere):
+        data["from a GPU"] = "error" not in call(load, elsewhere, *fresh(seed))
+    else:
+        data["from a GPU"] = True  # another format, which knows no devices
+    dying = Dying()
+    call(save, path, dying, torch.optim.Adam(dying.parameters()), epoch + 1)
+    survivor, its_optimizer = fresh(seed)
+    data["after dying"] = "error" not in call(load, path, survivor, its_optimizer)
+    return data | {"survivor": survivor.state_dict()}
+
+
+EXERCISE = Exercise(number="4.3", name="checkpoint", title="Save and resume", points=5, notebook="04_training",
+                    signatures=("save_checkpoint(path, model, optimizer, epoch)", "load_checkpoint(path, model, optimizer)"),
+                    check=check, probe=Probe(int, run), reference=(training.save_checkpoint, training.load_checkpoint))

@@ -1,4 +1,4 @@
-"""Checks of notebook 1, second half: pixels per class."""
+"""Exercise 1.3: count_pixels."""
 
 import functools
 
@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 
 from helpers import voc
-from helpers.checks.core import Outcome, check, right
-from helpers.checks.setup import mistakes
-from helpers.checks.values import describe
+from helpers.exercises.core import Exercise, mistakes
+from helpers.exercises.probe import Probe, call
+from helpers.exercises.student import Outcome, right
+from helpers.exercises.values import describe
 
 
 def label_maps(seed, num_classes=6):
@@ -23,8 +24,7 @@ def label_maps(seed, num_classes=6):
     return targets
 
 
-@check("count_pixels(targets, num_classes)", "1.3")
-def count_pixels(student, seed):
+def check(student, seed):
     small = [[[[0, 2, 1, 0]], [[2, 1, 0, 2]]], [[[2, 1, 1, 0]], [[0, 2], [1, 2], [2, 2]]],  # plain; sizes differ
              [[[0, 2, 1, 255]], [[2, 255, 1, 0]]],  # void
              [[[1, 1, 0, 1]], [[1, 0, 1, 1]]], [[[0, 2, 2, 0]], [[2, 0, 2, 2]]]]  # a class absent
@@ -32,7 +32,7 @@ def count_pixels(student, seed):
     cases += [(label_maps(seed), 6), (label_maps(seed + 1, 21), 21)]
     changed = []
     function, student.function = student.function, _on_copies(student.function, changed)
-    student.compare(voc.count_pixels, cases, COUNT_MISTAKES, "a tensor Int64[C], the number of pixels of each class")
+    student.compare(voc.count_pixels, cases, MISTAKES, "a tensor Int64[C], the number of pixels of each class")
     if changed:
         student.healthy(Outcome(changed=("targets",)))
     student.function = function
@@ -99,7 +99,7 @@ def _by_position(target, num_classes):
 
 _VOID = " See 'Palette and void'."
 _IMBALANCE = " See 'Class imbalance'."
-COUNT_MISTAKES = [
+MISTAKES = [
     *mistakes("void_as_background", "Void pixels were counted as class 0. They have no class: leave them out before "
               "counting, with `target[target != 255]`." + _VOID,
               _each(lambda t, c: torch.bincount(torch.where(t == 255, 0, t).flatten(), minlength=c))),
@@ -148,3 +148,23 @@ COUNT_MISTAKES = [
               "Sum the comparison `target == label` itself." + _IMBALANCE,
               lambda targets, c: voc.count_pixels(targets, c) * torch.arange(c)),
 ]
+
+
+def inputs(seed):
+    """Targets of different sizes, and how many classes there are; in the first, two classes never occur."""
+    return [(label_maps(seed), 8), (label_maps(seed + 1, 21), 21)]
+
+
+def run(count_pixels, cases):
+    """Counts over targets that can be read once, and whether the targets are as they were."""
+    results = []
+    for targets, num_classes in cases:
+        copies = [target.clone() for target in targets]
+        counts = call(count_pixels, iter(copies), num_classes)
+        results.append([counts, all(torch.equal(a, b) for a, b in zip(targets, copies))])
+    return results
+
+
+EXERCISE = Exercise(number="1.3", name="count_pixels", title="Count pixels per class", points=8, notebook="01_setup",
+                    signatures=("count_pixels(targets, num_classes)",),
+                    check=check, probe=Probe(inputs, run), reference=voc.count_pixels)

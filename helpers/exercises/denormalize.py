@@ -1,10 +1,10 @@
-"""Check of notebook 2: from a normalised image back to a picture."""
+"""Exercise 2.3: denormalize."""
 
 import torch
 
 from helpers import transforms
-from helpers.checks.core import check
-from helpers.checks.setup import mistakes
+from helpers.exercises.core import Exercise, mistakes
+from helpers.exercises.probe import Probe, each
 from helpers.settings import MEAN, STD
 
 
@@ -20,7 +20,7 @@ def _stretch(image):
 
 
 _BACK = " See 'Back to a picture'."
-DENORMALIZE = [
+MISTAKES = [
     *mistakes("nothing_done", "The image came back as it was. Undo the normalisation: times std, plus mean, then clip."
               + _BACK, lambda image: image),
     *mistakes("not_clipped", "Some values are below 0 or above 1, which a picture cannot show. Clip them with "
@@ -66,14 +66,23 @@ DENORMALIZE = [
 ]
 
 
-@check("denormalize(image)", "2.3")
-def denormalize(student, seed):
-    """Exercise 2.3."""
+def check(student, seed):
     random = torch.Generator().manual_seed(seed)
     mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
     images = [torch.rand(3, height, width, generator=random) * spread - (spread - 1) / 2
               for height, width, spread in [(1, 2, 0.8), (1, 2, 2.5), (2, 3, 1), (7, 5, 1.6)]]
     images[0] = images[0] * 0.5 + 0.2
     cases = [((image - mean) / std,) for image in images]
-    student.compare(transforms.denormalize, cases, DENORMALIZE, "a tensor Float32[3, H, W] in [0, 1]")
+    student.compare(transforms.denormalize, cases, MISTAKES, "a tensor Float32[3, H, W] in [0, 1]")
     return "denormalize gives back the picture in [0, 1] and leaves its input alone."
+
+
+def inputs(seed):
+    """Images as the network sees them, some of them beyond what a picture can show."""
+    generator = torch.Generator().manual_seed(seed)
+    return [(1.5 * torch.randn(shape, generator=generator),) for shape in [(3, 1, 2), (3, 3, 3), (3, 7, 5)]]
+
+
+EXERCISE = Exercise(number="2.3", name="denormalize", title="Denormalise", points=5, notebook="02_augmentation",
+                    signatures=("denormalize(image)",),
+                    check=check, probe=Probe(inputs, each), reference=transforms.denormalize)

@@ -1,4 +1,4 @@
-"""Checks of notebook 2: transforms of an image and its mask, for training and for validation."""
+"""A student's transform of image and mask: called, and judged by what the two transforms have in common."""
 
 from types import SimpleNamespace
 
@@ -7,16 +7,104 @@ from IPython import get_ipython
 from PIL import Image
 
 from helpers import plotting, shapes, transforms
-from helpers.checks import pictures
-from helpers.checks.core import check
-from helpers.checks.transform import RANDOM, TENSOR, TOGETHER, Transform
-from helpers.checks.values import same, show
+from helpers.exercises import pictures
+from helpers.exercises.student import Student
+from helpers.exercises.values import a_kind, dtype_name, show
 from helpers.settings import IGNORE_INDEX, MEAN, STD
 
-SIZE, DRAWS, MOST_DRAWS = 64, 20, 60  # a missing flip is only blamed after MOST_DRAWS pictures
-_GREY = int(pictures.plain(18).mask.convert("L").getpixel((0, 0)))
+TOGETHER = " See 'Moving together'."
+TENSOR = " See 'From picture to tensor'."
+RANDOM = " See 'Random zoom, crop, flip, colour'."
 _BILINEAR = " See 'What bilinear does to a mask'."
-_CHANCE = " See 'Validation: nothing left to chance'."
+DRAWS = 20  # calls on one picture
+_GREY = int(pictures.plain(18).mask.convert("L").getpixel((0, 0)))
+
+
+class Transform:
+    """What a student's `train_transform(size)` or `eval_transform(size)` returned; a call checks the form."""
+
+    def __init__(self, student, size):
+        self.student, self.size = student, size
+        function = student(size)
+        self.name = f"{student.name}({size})"
+        if not callable(function):
+            student.fail("not_a_transform", f"{self.name} returned {a_kind(function)}; expected something to call with "
+                         "(image, mask): a function defined inside, a lambda, or v2.Compose." + TOGETHER)
+        self.inner = Student(function, "transform(image, mask)", student.section)
+        self.inner.name = self.name
+
+    def __call__(self, pair):
+        """Image and target of one call, in the right form."""
+        image, mask = pair.copies()
+        outcome = self.inner.attempt(image, mask)
+        if "larger than input" in str(outcome.error):
+            self.fail("crop_without_padding", f"{self.name} stopped on an image of {image.width} x {image.height} "
+                      f"pixels: {outcome.error}\nPad first, or `RandomCrop(size, pad_if_needed=True, fill=...)`."
+                      + RANDOM)
+        self.inner.healthy(outcome, f"With an image of {image.width} x {image.height} pixels, ")
+        if not (same_picture(image, pair.image) and same_picture(mask, pair.mask)):
+            self.fail("changes_input", f"{self.name} changed the picture that it was given. Work on a copy.")
+        value = outcome.value
+        if not isinstance(value, (tuple, list)) or len(value) != 2:
+            found = f"{len(value)} things" if isinstance(value, (tuple, list)) else a_kind(value)
+            self.fail("not_a_pair", f"{self.name}(image, mask) returned {found}; expected two things: image and target."
+                      + TOGETHER)
+        self.form(*value, pair)
+        return value
+
+    def fail(self, id, message):
+        self.student.fail(id, message)
+
+    def form(self, image, target, pair):
+        """End the check unless these are Float32[3, size, size] and Int64[size, size]."""
+        size, form = self.size, f"{self.name} returned "
+        for name, value in (("image", image), ("target", target)):
+            if not torch.is_tensor(value):
+                kind = "a PIL image" if isinstance(value, Image.Image) else a_kind(value)
+                self.fail(f"{name}_not_a_tensor", f"{form}{kind} as the {name}; expected a tensor." + TENSOR)
+        if target.is_floating_point() and (target != target.round()).any():
+            self.fail("mask_as_image", f"{form}a target with values such as {show(target.flatten()[0].item())}: the "
+                      "mask was scaled or normalised like a picture. Its numbers are names of classes; wrap it as "
+                      "tv_tensors.Mask, or treat it apart." + TOGETHER)
+        if target.shape[-2:] == pair.mask.size[::-1] != image.shape[-2:]:
+            self.fail("mask_not_transformed", f"{form}an image of {list(image.shape)}, but the target still is "
+                      f"{list(target.shape)}: the mask was not moved at all. v2 leaves a second plain tensor alone; "
+                      "wrap the mask as tv_tensors.Mask." + TOGETHER)
+        if image.ndim == 3 and image.shape[-1] == 3:
+            self.fail("channels_last", f"{form}an image of {list(image.shape)}; expected the channels first: "
+                      f"[3, {size}, {size}]." + TENSOR)
+        if image.shape[-2:] == pair.image.size[::-1]:
+            self.fail("not_resized", f"{form}an image of {list(image.shape)}, as large as it came; expected "
+                      f"[3, {size}, {size}]. Use `size`." + TENSOR)
+        if image.ndim == 3 and image.shape[0] == 3 and image.shape[1] != image.shape[2]:
+            self.fail("not_square", f"{form}an image of {list(image.shape)}; expected [3, {size}, {size}]. "
+                      "`Resize(size)` sets the shorter side alone; `(size, size)` sets both." + TENSOR)
+        if image.shape != (3, size, size):
+            self.fail("wrong_size", f"{form}an image of {list(image.shape)}; expected [3, {size}, {size}], with the "
+                      "`size` that was asked for and no batch axis." + TENSOR)
+        if target.shape == (1, size, size):
+            self.fail("channel_axis", f"{form}a target of {list(target.shape)}; expected [{size}, {size}]. The loss "
+                      "wants no channel axis: take it away with `[0]`, or `squeeze`." + TOGETHER)
+        if target.shape == (3, size, size):
+            self.fail("mask_as_colours", f"{form}a target with three channels; expected class indices [{size}, "
+                      f"{size}]. Do not convert the mask to RGB: its pixels are class indices." + TOGETHER)
+        if target.shape != (size, size):
+            self.fail("wrong_shape", f"{form}a target of {list(target.shape)}; expected [{size}, {size}]." + TOGETHER)
+        if image.dtype == torch.uint8:
+            self.fail("not_normalised", f"{form}an image UInt8 in 0..255. Make it Float32 in [0, 1], then normalise it "
+                      "with ImageNet's mean and std." + TENSOR)
+        if image.dtype != torch.float32 or target.dtype != torch.int64:
+            self.fail("wrong_dtype", f"{form}image {dtype_name(image)} and target {dtype_name(target)}; expected "
+                      "Float32 and Int64. The loss refuses other class indices." + TENSOR)
+        if image.isnan().any():
+            self.fail("returns_nan", f"{form}an image with NaN in it. Is something divided by 0?" + TENSOR)
+
+    def draws(self, pair, count):
+        return [self(pair) for _ in range(count)]
+
+
+def same_picture(a, b):
+    return a.size == b.size and a.mode == b.mode and a.tobytes() == b.tobytes()
 
 
 def labels_kept(transform, mosaic, draws):
@@ -131,93 +219,7 @@ def normalised(transform, mosaic, draws):
                    f"with mean = {MEAN} and std = {STD}, channel by channel." + TENSOR)
 
 
-def places(draws, pair):
-    """What `draws` of a grid did to it: flips seen, and (cell, middle) along each axis."""
-    found = [pictures.axes(target, pair) for _, target in draws]
-    flips = [x.mirrored for x, _ in found if x]
-    spots = [[(axis.cell, SIZE - axis.middle if axis.mirrored else axis.middle) for axis in along
-              if axis and axis.cell and axis.middle is not None] for along in zip(*found)]
-    return flips, spots
-
-
-def zooms(spots):
-    """Whether the width of a cell changes along some axis."""
-    return any(max(cells) - min(cells) > 2 for cells in ([cell for cell, _ in along] for along in spots) if cells)
-
-
-def moves(spots):
-    """Whether the place of the crop changes by more than the zoom alone explains."""
-    return any(_unexplained(along) > 1.2 for along in spots)
-
-
-def _unexplained(along):
-    """Standard deviation, in pixels, of the middle around the line that the zoom draws."""
-    if len(along) < 6:
-        return 1e9  # too little to blame anyone
-    cells, middles = torch.tensor(along).double().T
-    design = torch.stack([cells, torch.ones_like(cells)], 1)
-    line = design @ torch.linalg.pinv(design, rtol=1e-3) @ middles
-    return float((middles - line).square().mean().sqrt())
-
-
-def coloured(draws):
-    """Whether one colour comes out differently from draw to draw."""
-    colours = [image[:, target != IGNORE_INDEX].median(1).values for image, target in draws
-               if (target != IGNORE_INDEX).sum() > 20]
-    return len(colours) > 1 and float((torch.stack(colours).amax(0) - torch.stack(colours).amin(0)).max()) > 0.12
-
-
-def left_to_chance(transform, student, grid, draws, plain_draws):
-    """End the check unless flip, zoom, place and colours are drawn anew at each call."""
-    def missing():
-        flips, spots = places(draws, grid)
-        return {"flip": flips and len(set(flips)) == 1, "zoom": not zooms(spots), "place": not moves(spots),
-                "colour": not coloured(plain_draws)}
-    while any(missing().values()) and len(draws) < MOST_DRAWS:
-        draws += transform.draws(grid, DRAWS)
-        plain_draws += transform.draws(pictures.plain(18), DRAWS)
-    found, name = missing(), transform.name
-    if same(list(draws[0]), list(draws[-1])) and all(same(list(draws[0]), list(draw)) for draw in draws):
-        if any(not same(list(draws[0]), list(Transform(student, SIZE)(grid))) for _ in range(12)):
-            student.fail("drawn_once", f"{name} does the same at every call: the random numbers are drawn when the "
-                         "transform is made. Draw them inside, where the image comes in." + RANDOM)
-        student.fail("no_chance", f"{name} returned the same image {len(draws)} times. In training, zoom, crop, flip "
-                     "and colours are drawn anew at each call." + RANDOM)
-    if found["flip"]:
-        id, often = ("always_flipped", "always") if places(draws, grid)[0][0] else ("no_flip", "never")
-        student.fail(id, f"In {len(draws)} calls {name} {often} mirrored left and right. Flip in half of the calls "
-                     "(`RandomHorizontalFlip`)." + RANDOM)
-    if found["zoom"] and found["place"]:
-        student.fail("no_crop", f"{name} always shows the same part of the image at the same scale. Zoom by a random "
-                     "factor, then crop at a random place." + RANDOM)
-    if found["zoom"]:
-        student.fail("no_zoom", f"{name} crops at random places, but always at the same scale. Zoom by a random factor "
-                     "before the crop, so that the model sees small and large objects." + RANDOM)
-    if found["place"]:
-        student.fail("crop_never_moves", f"{name} zooms, but the crop is always taken at the same place. Draw its "
-                     "place too (`RandomCrop`)." + RANDOM)
-    if found["colour"]:
-        student.fail("no_jitter", f"In {len(plain_draws)} calls {name} never changed the colours of the image. "
-                     "Brightness, contrast and saturation differ from photo to photo: add `ColorJitter`, for the image "
-                     "alone." + RANDOM)
-
-
-@check("train_transform(size)", "2.1")
-def train_transform(student, seed):
-    """Exercise 2.1."""
-    transform, mosaic, grid = Transform(student, SIZE), pictures.mosaic(seed), pictures.grid(seed)
-    draws = transform.draws(mosaic, DRAWS)
-    plain_draws = labels_kept(transform, mosaic, draws)
-    moved_together(transform, mosaic, draws)
-    normalised(transform, mosaic, draws)
-    Transform(student, 48)(grid)
-    left_to_chance(transform, student, grid, transform.draws(grid, DRAWS), plain_draws)
-    line = ("train_transform moves image and mask together, zooms, crops, flips, changes the colours of the image "
-            "alone, and marks void where there is no image.")
-    return line + _by_luck(transform, mosaic, seed), _gallery(transform, seed, 4)
-
-
-def _by_luck(transform, mosaic, seed):
+def by_luck(transform, mosaic, seed):
     """A word to those whose mask stayed whole only because Pillow never interpolates a palette image."""
     grey = pictures.Pair(mosaic.image, Image.frombytes("L", mosaic.mask.size, mosaic.mask.tobytes()), mosaic.labels)
     outcomes = [transform.inner.attempt(*grey.copies()) for _ in range(4)]
@@ -227,7 +229,7 @@ def _by_luck(transform, mosaic, seed):
             "it is told. Ask for nearest yourself, and it stays right for masks of other kinds.)")
 
 
-def _gallery(transform, seed, count):
+def gallery(transform, seed, count):
     """Draws the student's results on pictures of the course."""
     if not get_ipython():
         return None
@@ -239,43 +241,3 @@ def _gallery(transform, seed, count):
     calls = "One call" if count == 1 else f"{count} calls"
     alt = f"{calls} of your transform on one image: image and target of each."
     return lambda: plotting.panels(panels, devkit, alt)
-
-
-@check("eval_transform(size)", "2.2")
-def eval_transform(student, seed):
-    """Exercise 2.2."""
-    size = 60
-    transform, mosaic = Transform(student, size), pictures.mosaic(seed)
-    draws = transform.draws(mosaic, 12)
-    again = [Transform(student, size)(mosaic) for _ in range(12)]
-    if not all(same(list(draws[0]), list(draw)) for draw in draws + again):
-        student.fail("random", f"{transform.name} returned different results for one image. Validation must give the "
-                     "same score each time: no random zoom, crop, flip or colour." + _CHANCE)
-    labels_kept(transform, mosaic, draws)
-    moved_together(transform, mosaic, draws)
-    normalised(transform, mosaic, draws)
-    for index, colour in enumerate(torch.from_numpy(pictures.COLOURS[:5]) / 255):
-        found = pictures.colour_of(pictures.pixels(draws[0][0]), draws[0][1], mosaic.labels[index])
-        if found is not None and (found - colour).abs().max() > 0.05:
-            student.fail("colours_changed", f"{transform.name} turned the colour {show(colour)} into {show(found)} "
-                         "(before normalisation). Leave the colours alone in validation." + _CHANCE)
-    for upright in (False, True):
-        _whole(transform, pictures.grid(seed, upright))
-    Transform(student, 36)(mosaic)
-    return ("eval_transform gives the whole image each time, squeezed or with void bars, and normalised as in training."
-            + _by_luck(transform, mosaic, seed)), _gallery(transform, seed, 1)
-
-
-def _whole(transform, grid):
-    """End the check unless all 16 cells show, equally large, and in their order."""
-    target = transform(grid)[1]
-    areas = torch.bincount(target.flatten(), minlength=256)[list(grid.labels)].float()
-    if areas.min() < 0.8 * areas.max():
-        shown = f"{int((areas > 0.8 * areas.max()).sum())}"
-        transform.fail("crops", f"An image of {grid.image.width} x {grid.image.height} pixels was divided into 16 "
-                       f"equal parts; {transform.name} shows only {shown} of them whole. Validation scores the whole "
-                       "image: resize to (size, size), or fit it in and fill with void." + _CHANCE)
-    along = pictures.axes(target, grid)
-    if not all(along) or any(axis.mirrored for axis in along):
-        transform.fail("mirrored", f"{transform.name} mirrored or turned the image. In validation leave it as it is."
-                       + _CHANCE)

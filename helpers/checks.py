@@ -1,0 +1,50 @@
+"""Instant checks: `checks.mean_iou(mean_iou)` passes, or names the mistake and says where to look."""
+
+from IPython import get_ipython
+from IPython.display import display
+
+from helpers import settings
+from helpers.exercises import EXERCISES
+from helpers.exercises.core import CheckFailed
+from helpers.exercises.guard import as_found
+from helpers.exercises.student import Student
+from helpers.exercises.values import describe
+
+
+def run(exercise, *given, seed=0):
+    """Check the given functions (or values): print a friendly line, or raise CheckFailed."""
+    failure = drawing = None
+    if exercise.signatures and len(given) != len(exercise.signatures):
+        raise TypeError(f"checks.{exercise.name} takes {' and '.join(exercise.functions)}")
+    with as_found(seed) as printed:
+        try:
+            if exercise.signatures:
+                given = [Student(*pair, exercise.number) for pair in zip(given, exercise.signatures)]
+            line = exercise.check(*given, seed)
+            line, drawing = line if isinstance(line, tuple) else (line, None)
+        except CheckFailed as error:
+            failure = error
+        except Exception as error:  # an answer so odd that looking at it fails
+            failure = CheckFailed("unexpected", f"{exercise.name} returned something that could not be looked at "
+                                  f"({describe(error)}).\nSee exercise {exercise.number} in this notebook.")
+    printed.show()
+    if settings.grading():
+        display({settings.CHECK_MIME: {
+            "exercise": exercise.name, "outcome": failure.outcome if failure else "right",
+            "misconception": failure.id if failure and failure.outcome == "wrong" else None,
+            "message": failure.message if failure else line}}, raw=True)
+    if failure:
+        raise failure.with_traceback(None) from None
+    print(f"✓ {line}")
+    if drawing and get_ipython():
+        drawing()
+
+
+def _named(exercise):
+    def check(*given, seed=0):
+        run(exercise, *given, seed=seed)
+    check.__name__, check.__doc__ = exercise.name, f"Exercise {exercise.number}: {exercise.title}."
+    return check
+
+
+globals().update({name: _named(exercise) for name, exercise in EXERCISES.items()})

@@ -1,0 +1,104 @@
+"""Exercise 5.1: confusion_matrix."""
+
+import torch
+
+from helpers import metrics
+from helpers.exercises.core import Exercise, Mistake
+from helpers.exercises.probe import Probe, each
+from helpers.settings import IGNORE_INDEX
+
+
+def _pairs(target, prediction, num_classes):
+    valid = target != IGNORE_INDEX
+    return num_classes * target[valid] + prediction[valid]
+
+
+def _square(pairs, num_classes):
+    return torch.bincount(pairs, minlength=num_classes ** 2).reshape(num_classes, num_classes)
+
+
+def _void_as(label):
+    return lambda t, p, c: metrics.confusion_matrix(torch.where(t == IGNORE_INDEX, label % c, t), p, c)
+
+
+def _normalised(dim):
+    def imitate(target, prediction, num_classes):
+        confusion = metrics.confusion_matrix(target, prediction, num_classes).double()
+        return confusion / (confusion.sum() if dim is None else confusion.sum(dim, keepdim=True))
+    return imitate
+
+
+def _once(target, prediction, num_classes):
+    return (metrics.confusion_matrix(target, prediction, num_classes) > 0).long()
+
+
+def _from_data(target, prediction, num_classes):
+    valid = target != IGNORE_INDEX
+    return metrics.confusion_matrix(target, prediction, 1 + int(max(target[valid].max(), prediction[valid].max())))
+
+
+def _without_background(target, prediction, num_classes):
+    return metrics.confusion_matrix(torch.where(target == 0, IGNORE_INDEX, target), prediction, num_classes)
+
+
+_VOID = ("Void pixels (255) belong to no class: leave them out before you count, for example with the mask "
+         "`target != 255`.")
+_NORMALISED = ("These are shares; counts are needed. Only counts of several batches can be added up, so divide at the "
+               "very end, in mean_iou.")
+
+MISTAKES = [
+    Mistake("transposed", lambda *case: metrics.confusion_matrix(*case).T,
+            "Rows and columns have changed places. Row = what the pixel is (target), column = what the model says "
+            "(prediction); so the target is the one to multiply by num_classes."),
+    Mistake("only_equal_counted", lambda *case: metrics.confusion_matrix(*case).diag().diag(),
+            "Only the diagonal is filled: the pixels that are right. The mistakes are what tells classes apart, so "
+            "count every (target, prediction) pair."),
+    Mistake("pairs_counted_once", _once,
+            "Each pair is counted once at most. `matrix[target, prediction] += 1` writes all its ones at the same "
+            "time, and repeated pairs overwrite each other; `torch.bincount` adds them up."),
+    Mistake("background_left_out", _without_background,
+            "Class 0 is missing. Background is a class like any other here; only void (255) is left out."),
+    Mistake("void_counted", _void_as(0), "Void was turned into background. " + _VOID),
+    Mistake("void_counted", _void_as(-1), "Void was turned into the last class. " + _VOID),
+    Mistake("classes_from_data", _from_data,
+            "The matrix is as large as the largest label that occurs. It must be num_classes x num_classes for every "
+            "image, or the matrices of two batches cannot be added."),
+    Mistake("minlength_forgotten", lambda t, p, c: torch.bincount(_pairs(t, p, c)).reshape(c, c),
+            "`torch.bincount` stops at the largest value that occurs. Tell it how many to expect: "
+            "`minlength=num_classes ** 2`."),
+    Mistake("void_counted", lambda t, p, c: _square((c * t + p).flatten(), c), _VOID),
+    Mistake("void_counted", lambda t, p, c: torch.bincount((c * t + p).flatten()).reshape(c, c), _VOID),
+    Mistake("uint8_overflow", lambda t, p, c: _square(_pairs(t.byte(), p.byte(), c).long(), c),
+            "With 21 classes `num_classes * target + prediction` goes up to 440, and uint8 starts again at 0 after "
+            "255. Keep int64 (`.long()`) before you multiply."),
+    *[Mistake("normalised", _normalised(dim), _NORMALISED) for dim in (0, 1, None)],
+    *[Mistake("normalised", lambda *case, dim=dim: _normalised(dim)(*case).nan_to_num(0), _NORMALISED)
+      for dim in (0, 1)],
+]
+
+
+def inputs(seed):
+    """Arguments of confusion_matrix, the smallest first: all pairs, void, absent classes, more than 255 pairs."""
+    generator = torch.Generator().manual_seed(seed)
+    cases = [(torch.tensor([[0, 1, 1], [1, 1, 0]]), torch.tensor([[0, 1, 0], [0, 1, 0]]), 2),
+             (torch.tensor([[0, 1, 255], [1, 0, 1]]), torch.tensor([[0, 1, 1], [0, 0, 1]]), 2),
+             (torch.tensor([[0, 0, 1]]), torch.tensor([[0, 1, 0]]), 3)]
+    for num_classes, height, width in [(4, 5, 7), (21, 12, 9)]:
+        target = torch.randint(num_classes, (height, width), generator=generator)
+        prediction = torch.where(torch.rand(target.shape, generator=generator) < 0.5, target,
+                                 torch.randint(num_classes, target.shape, generator=generator))
+        target[torch.rand(target.shape, generator=generator) < 0.2] = IGNORE_INDEX
+        target[0, :3], prediction[0, :3] = num_classes - 1, torch.tensor([num_classes - 1, 0, 0])
+        cases.append((target, prediction, num_classes))
+    return cases
+
+
+def check(student, seed):
+    cases = inputs(seed)
+    student.compare(metrics.confusion_matrix, cases, MISTAKES, "a tensor Int64[num_classes, num_classes]")
+    return "confusion_matrix counts every pair once, rows are targets, and void is left out."
+
+
+EXERCISE = Exercise(number="5.1", name="confusion_matrix", title="Confusion matrix", points=6, notebook="05_evaluation",
+                    signatures=("confusion_matrix(target, prediction, num_classes)",),
+                    check=check, probe=Probe(inputs, each), reference=metrics.confusion_matrix)

@@ -1,0 +1,76 @@
+"""What an exercise is made of: its record, its mistakes, and a check with four outcomes.
+
+Right (one friendly line), wrong, not attempted, raised: the last three are a `CheckFailed`, whose `id`
+names the mistake and whose message is for the student.
+"""
+
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from helpers.exercises.probe import Probe
+
+
+class CheckFailed(AssertionError):
+    """An answer is not right yet: the id of the mistake, the outcome, and the message for the student."""
+
+    def __init__(self, id, message):
+        super().__init__(message)
+        self.id, self.message = id, message
+        self.outcome = id if id in ("not_attempted", "raised") else "wrong"
+
+    def _render_traceback_(self):
+        """What IPython and nbgrader show instead of a tower of frames."""
+        lines = [f"Not yet: {self.id.replace('_', ' ')}."]
+        for paragraph in self.message.splitlines():
+            lines += textwrap.wrap(paragraph, 100, subsequent_indent=" " * (4 if paragraph[:1] == " " else 0)) or [""]
+        return lines
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong idea: `imitate` computes what it would on the same inputs, `says` explains it to the student."""
+
+    id: str
+    imitate: Callable
+    says: str
+
+
+def mistakes(id, says, *imitations):
+    """One wrong idea and the forms it takes."""
+    return [Mistake(id, imitate, says) for imitate in imitations]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """All that is known of one exercise: every table of points, titles or references is made from these records.
+
+    `signatures` are those of the functions that a student writes. `check` is given a `Student` for each of them and
+    a seed; it raises CheckFailed, or returns a friendly line, alone or with a function that draws a figure. An
+    exercise without functions is checked on values, and has no probe. `reference` is the right function (a tuple
+    of several), `may_use` names functions of `helpers` that an answer may call while it is examined.
+    """
+
+    number: str
+    name: str
+    title: str
+    points: int
+    notebook: str
+    signatures: tuple[str, ...]
+    check: Callable
+    probe: Probe | None
+    reference: Any
+    may_use: tuple[str, ...] = ()
+
+    @property
+    def functions(self):
+        """The names of the functions that a student writes."""
+        return [signature.partition("(")[0] for signature in self.signatures]
+
+    @property
+    def references(self):
+        """Where the right functions are, as in "metrics.mean_iou"."""
+        right = self.reference if isinstance(self.reference, tuple) else [self.reference]
+        return [f"{function.__module__.removeprefix('helpers.')}.{function.__qualname__}" for function in right
+                if function]

@@ -1,0 +1,158 @@
+"""Exercise 5.3: evaluate."""
+
+import torch
+
+from helpers import metrics
+from helpers.exercises import toys
+from helpers.exercises.core import Exercise, Mistake
+from helpers.exercises.probe import Probe, call
+from helpers.exercises.values import describe, is_number, same, show
+
+CPU = torch.device("cpu")
+
+
+def _added_up(batches):
+    """An evaluation that makes a (target, logits) -> matrix of each batch and adds `batches` of them."""
+    def imitate(predict):
+        def run(model, loader, num_classes, device):
+            model.eval()
+            with torch.no_grad():
+                matrices = [metrics.confusion_matrix(targets, predict(model(images)["out"]), num_classes)
+                            for images, targets in loader]
+            return batches(matrices)
+        return run
+    return imitate
+
+
+def _label(logits):
+    return logits.argmax(1)
+
+
+MISTAKES = [
+    Mistake("last_batch_only", _added_up(lambda matrices: matrices[-1])(_label),
+            "Only the last batch is in this matrix. Start with zeros before the loop and use `+=` inside it."),
+    Mistake("first_batch_only", _added_up(lambda matrices: matrices[0])(_label),
+            "Only the first batch is in this matrix. Look at the indentation of `return`: it belongs after the loop."),
+    Mistake("last_batch_dropped", _added_up(lambda matrices: sum(matrices[:-1] or matrices))(_label),
+            "The last batch is missing. It may be smaller than the others, but its pixels count."),
+    Mistake("averaged", _added_up(lambda matrices: torch.stack(matrices).double().mean(0))(_label),
+            "The matrices of the batches were averaged. Add them up: counts can be summed, and then a small last "
+            "batch weighs no more than it should."),
+    Mistake("transposed", _added_up(lambda matrices: sum(matrices).T)(_label),
+            "Rows and columns have changed places: pass the target first, then the prediction."),
+    Mistake("wrong_axis", _added_up(sum)(lambda logits: logits.argmax(-1)),
+            "argmax ran over the width of the image. The classes are on axis 1 of the logits [N, C, H, W]."),
+    Mistake("wrong_axis", _added_up(sum)(lambda logits: logits.argmax(2)),
+            "argmax ran over the height of the image. The classes are on axis 1 of the logits [N, C, H, W]."),
+    Mistake("wrong_axis", _added_up(sum)(lambda logits: logits.argmax(0)),
+            "argmax ran over the images of the batch. The classes are on axis 1 of the logits [N, C, H, W]."),
+]
+
+
+class _Spy(torch.overrides.TorchFunctionMode):
+    """Notes the names of the torch functions that are called."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.names.add(getattr(function, "__name__", ""))
+        return function(*args, **kwargs or {})
+
+
+def check(student, seed):
+    expects = "one tensor Int64[num_classes, num_classes]"
+    # as many images, classes, rows and columns: here even argmax over a wrong axis gives a matrix
+    cube = (toys.toy(seed), toys.loader(seed, 3, 3, 3, 3, 3), 3, CPU)
+    uneven = (toys.toy(seed + 1, 4), toys.loader(seed + 1, num_classes=4), 4, CPU)
+    spy, model = _Spy(), uneven[0]
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    with spy:
+        outcome = student.attempt(*uneven)
+    _explain_error(student, outcome, model, spy)
+    _used_well(student, model)
+    value = outcome.value
+    if is_number(value) or torch.is_tensor(value) and value.numel() == 1:
+        means = [metrics.mean_iou(metrics.evaluate(uneven[0], [batch], 4, CPU)) for batch in uneven[1]]
+        mean = same(float(value), sum(means) / len(means), 1e-6)
+        kind = "the mean of the mean IoU of each batch" if mean else "a score"
+        student.fail("mean_of_batches" if mean else "returns_score",
+                     f"evaluate returned {show(value)}, {kind}; expected {expects}. A batch may lack a class, or be "
+                     "smaller than the others: add up the counts of all batches and divide once, at the very end.")
+    if not same(state, dict(model.state_dict())):
+        student.fail("model_changed", "Your evaluate changed the model: its weights or running statistics differ "
+                     "afterwards. Evaluation only looks: no optimizer, and `model.eval()` before the first batch.")
+    student.compare(metrics.evaluate, [cube, uneven], MISTAKES, expects)
+    if any(call.graph for call in model.calls):
+        student.fail("graph_kept", "The counts are right, but PyTorch recorded every operation for a backward pass "
+                     "that never comes, which fills the memory. Put the loop under `with torch.no_grad():`.")
+    _moves_images(student)
+    return "evaluate adds up one matrix over all batches, in eval mode and without a graph."
+
+
+def _explain_error(student, outcome, model, spy):
+    """Name the mistakes that end in an exception."""
+    text = describe(outcome.error) if outcome.error is not None else ""
+    chosen = spy.names & {"argmax", "max", "topk", "sort", "argsort", "numpy", "__array__", "tolist", "predict"}
+    if "dict" in text and isinstance(outcome.error, (AttributeError, TypeError)):
+        student.fail("dict_not_unpacked", f"evaluate stopped with {text}\nThe model returns a dictionary; the logits "
+                     'are under `"out"`.')
+    if isinstance(outcome.error, (RuntimeError, IndexError, ValueError)) and not chosen:
+        student.fail("not_argmaxed", f"evaluate stopped with {text}\nThe logits hold a number for each class; the "
+                     "confusion matrix needs one label a pixel. Take the `argmax` over axis 1 first.")
+    if outcome.error is None or not model.calls:
+        student.healthy(outcome)
+
+
+def _used_well(student, model):
+    """The model was called, and in eval mode."""
+    if not model.calls:
+        student.fail("argument_ignored", "Your evaluate never called the `model` it was given. Use the arguments, not "
+                     "variables of the notebook with a similar name.")
+    if any(call.training for call in model.calls):
+        student.fail("train_mode", "The model was in training mode while it was evaluated: BatchNorm then uses the "
+                     "batch instead of what it learned, and dropout drops. Call `model.eval()` before the loop.")
+
+
+def arrives_on(evaluate):
+    """The kind of device on which `evaluate` shows images to the model if its device is "meta"; None if it shows none.
+
+    A meta tensor has no data, so that this works on any machine.
+    """
+    model, arrived = toys.toy(0).to("meta"), []
+    model.register_forward_pre_hook(lambda module, inputs: arrived.append(inputs[0].device.type))
+    evaluate(model, toys.loader(0), 3, torch.device("meta"))
+    return arrived[0] if arrived else None
+
+
+def _moves_images(student):
+    """The images go where `device` says."""
+    device = arrives_on(student.attempt)
+    if device not in (None, "meta"):
+        student.fail("batch_not_moved", f"With device = meta the images reached the model on {device}. On a GPU that "
+                     "ends in an error: move each batch with `.to(device)`, and let `device` be the argument, not a "
+                     "variable of the notebook.")
+
+
+def inputs(seed):
+    """Seed, number of classes, of images, images in a batch, and width of an image."""
+    return [(seed, 3, 3, 3, 3), (seed, 5, 8, 3, 6)]
+
+
+def run(evaluate, cases):
+    """Matrices of small data sets, and how the model was used."""
+    results = []
+    for seed, classes, images, batch_size, width in cases:
+        model = toys.toy(seed, classes)
+        loader = toys.loader(seed, images, batch_size, classes, 3, width)
+        matrix = call(evaluate, model, loader, classes, torch.device("cpu"))
+        results.append({"matrix": matrix, "training": any(use.training for use in model.calls),
+                        "graph": any(use.graph for use in model.calls)})
+    return [*results, {"moved": arrives_on(lambda *args: call(evaluate, *args)) in (None, "meta")}]
+
+
+EXERCISE = Exercise(number="5.3", name="evaluate", title="Evaluate", points=4, notebook="05_evaluation",
+                    signatures=("evaluate(model, loader, num_classes, device)",),
+                    check=check, probe=Probe(inputs, run), reference=metrics.evaluate,
+                    may_use=("metrics.confusion_matrix", "models.predict"))
