@@ -4,7 +4,6 @@ Works on Colab, Kaggle and any Jupyter. Only the standard library and IPython ar
 that a missing package ends in a line for a person.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -13,13 +12,13 @@ from pathlib import Path
 
 from IPython.core.error import UsageError  # a notebook shows it as one line
 
-ROOT = Path(__file__).resolve().parent.parent
+from helpers import settings
+
 DRIVE = Path("/content/drive")
 PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "pillow", "ipywidgets", "safetensors", "tqdm", "pooch",
             "filelock")
 OLDEST = {"torch": "2.9", "torchvision": "0.24", "ipywidgets": "7.7"}
 SMALL = ("safetensors", "tqdm", "pooch", "filelock")  # pip may bring these: they replace nothing that is there
-_chosen = {}  # the environment variables that a first cell set, as against those set outside the notebook
 
 
 def start(dataset="shapes", drive=False):
@@ -28,7 +27,7 @@ def start(dataset="shapes", drive=False):
     `dataset` is "shapes" or "voc". What was set outside the notebook (`make course DATASET=voc`, a grader)
     wins. Can be called any number of times. Raises UsageError, one line, where the course cannot run.
     """
-    if os.environ.get("COURSE_GRADING"):  # a grader has its own settings and reads no table
+    if settings.grading():  # a grader has its own settings and reads no table
         return
     if dataset not in ("shapes", "voc"):
         raise UsageError(f'DATASET: expected "shapes" or "voc", found {dataset!r}; change the line and run this again')
@@ -36,11 +35,11 @@ def start(dataset="shapes", drive=False):
     print(table())
     require()
     print(runtime())
-    _choose("COURSE_DATASET", dataset)
-    dataset = os.environ["COURSE_DATASET"]
+    settings.choose(DATASET=dataset)
+    dataset = settings.dataset()
     folder = drive and mount()
-    _choose("COURSE_OUTPUT", folder and str(folder / dataset))
-    _choose("COURSE_DATA_ROOT", folder and dataset == "voc" and str(folder / "voc-data"))
+    settings.choose(OUTPUT=folder / dataset if folder else None,
+                    DATA_ROOT=folder / "voc-data" if folder and dataset == "voc" else None)
     print(f"Data:    {dataset}{', with all checkpoints kept in segmentation-course on your Drive' if folder else ''}")
 
 
@@ -50,7 +49,7 @@ def tested():
     The two requirements files, from which the environments of the tests are made, are the only places that name them.
     """
     versions = {}
-    for path in (ROOT / "requirements.txt", ROOT / "tests" / "colab" / "requirements.txt"):
+    for path in (settings.ROOT / "requirements.txt", settings.ROOT / "tests" / "colab" / "requirements.txt"):
         text = path.read_text() if path.exists() else ""
         for name, version in re.findall(r"^([\w-]+)==([\w.]+)", text, re.MULTILINE):
             versions.setdefault(name, []).append(version)
@@ -102,7 +101,7 @@ def require():
     except (ImportError, RuntimeError, OSError) as error:  # a pair that was not built together
         raise UsageError(
             f"torch {found('torch')} and torchvision {found('torchvision')} do not work together "
-            f"({str(error).splitlines()[0][:80]}). On Colab: Runtime > Disconnect and delete runtime, begin again; "
+            f"({settings.first_line(error, 80)}). On Colab: Runtime > Disconnect and delete runtime, begin again; "
             f"elsewhere: pip install " + " ".join(f"{name}=={versions[name][0]}" for name in PACKAGES[:2])) from None
 
 
@@ -122,7 +121,7 @@ def runtime():
         return f"Runtime: {gpu.name} with {gpu.total_memory / 2**30:.0f} GB of memory"
     if torch.backends.mps.is_available():
         return "Runtime: Apple's GPU"
-    place = ("Settings > Accelerator > GPU T4 x2" if "KAGGLE_KERNEL_RUN_TYPE" in os.environ else
+    place = ("Settings > Accelerator > GPU T4 x2" if settings.on_kaggle() else
              "Runtime > Change runtime type > T4 GPU (on Colab)")
     return f"Runtime: no GPU, and shapes needs none. To get one: {place}"
 
@@ -143,16 +142,6 @@ def mount():
         raise UsageError(f"DRIVE: Google Drive could not be reached ({reason}). Run this cell again and allow it, or "
                          "set DRIVE = False") from None
     return folder
-
-
-def _choose(name, value):
-    """Set an environment variable, or with no `value` take it back, unless it was set outside the notebook."""
-    now = os.environ.get(name) or None
-    if now == _chosen.get(name):
-        os.environ.pop(name, None)
-        _chosen.pop(name, None)
-        if value:
-            os.environ[name] = _chosen[name] = value
 
 
 def _numbers(version):

@@ -5,7 +5,6 @@ Nothing here counts in grading, which asks the same of fresh inputs.
 """
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from IPython import get_ipython
 from IPython.utils.capture import capture_output
 
-from helpers import checks, settings
+from helpers import checks, files, settings
 
 EXERCISES = Path(__file__).with_name("exercises.json")
 _HIDDEN = re.compile(r"\s*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", re.DOTALL)
@@ -38,10 +37,10 @@ def report(name, namespace, model=None):
         print(f"{file}: look at this before you hand it in.", *found, sep="\n  - ")
     else:
         print(f"{file}: every answer is filled in, every graded cell is there and as it was.")
-    files = [file]
+    names = [file]
     if model:
-        files += place_model(config.output / model, path.parent if path else Path.cwd())
-    print(f"\nTo hand in: {' and '.join(files)}", *how_to_download(files), sep="\n  - ")
+        names += place_model(config.output / model, path.parent if path else Path.cwd())
+    print(f"\nTo hand in: {' and '.join(names)}", *how_to_download(names), sep="\n  - ")
 
 
 def find_notebook(exercises, namespace):
@@ -56,7 +55,7 @@ def find_notebook(exercises, namespace):
         return reply["ipynb"]["cells"], None
     except (ImportError, TypeError, KeyError):  # not Colab, or no answer in time
         pass
-    named = [namespace.get("__vsc_ipynb_file__"), os.environ.get("JPY_SESSION_NAME")]
+    named = [namespace.get("__vsc_ipynb_file__"), settings.notebook_name()]
     named = [path for path in (Path(Path.cwd(), Path(name).name) for name in named if name) if path.is_file()]
     newest = sorted(Path.cwd().glob("*.ipynb"), key=lambda path: path.stat().st_mtime, reverse=True)
     ids = {exercise["check"] for exercise in exercises}
@@ -130,16 +129,12 @@ def place_model(model, folder):
         print(f"{model.name} is not there yet: run the cell that writes it.")
         return []
     if not folder.is_relative_to(settings.ROOT / "solutions"):
-        half_done = folder / f".{model.name}.{os.getpid()}"
-        try:
+        with files.atomic(folder / model.name) as half_done:
             shutil.copyfile(model, half_done)
-            half_done.replace(folder / model.name)
-        finally:
-            half_done.unlink(missing_ok=True)
     return [model.name]
 
 
-def how_to_download(files):
+def how_to_download(names):
     """Where to click, as lines for a person."""
     try:
         import google.colab  # noqa: F401
@@ -147,7 +142,7 @@ def how_to_download(files):
         return ["save the notebook (Ctrl+S)",
                 "JupyterLab: right-click the file in the list at the left > Download",
                 "Notebook: tick the file in the list of files > Download"]
-    return [f"{files[0]}: File > Download > Download .ipynb",
+    return [f"{names[0]}: File > Download > Download .ipynb",
             *(f"{name}: folder symbol at the left > ⋮ beside the file > Download" for name in files[1:])]
 
 

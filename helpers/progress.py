@@ -12,7 +12,7 @@ from dataclasses import asdict
 from torch.utils.data import RandomSampler
 
 from helpers import checkpoints, files
-from helpers.settings import SettingsError, show
+from helpers.settings import SettingsError, first_line, show
 
 SAVE_SECONDS = 150  # between two checkpoints within an epoch
 
@@ -172,7 +172,7 @@ class Progress:
             self.history += [record(**entry) for entry in state["history"]]
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise SettingsError(f"checkpoint: expected one of this training in {show(self.folder)}, found another "
-                                f"({_reason(error)}); delete that folder to train anew") from None
+                                f"({first_line(error, 80)}); delete that folder to train anew") from None
         self.steps = state["steps"]
         self._begin_epoch()
         checkpoints.set_random_states(state["random"])
@@ -227,7 +227,3 @@ def _write_text(path, text):
 
 def _count(number, thing, plural="s"):
     return f"{number} {thing}{plural if number != 1 else ''}"
-
-
-def _reason(error):
-    return str(error).splitlines()[0][:80] if str(error) else type(error).__name__

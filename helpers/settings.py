@@ -1,7 +1,7 @@
-"""The one place that reads the environment.
+"""What the course runs on: the only module that reads the environment, and the home of its constants.
 
-Every setting has a default, so a student never sets any; `make course DATASET=voc`
-and the grader set them as environment variables (`COURSE_DATASET` and so on).
+Every setting has a default, so students never need to set one. `make course DATASET=voc` and the grader
+set them as environment variables (`COURSE_DATASET` and so on).
 """
 
 import os
@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import torch  # takes seconds, and the grader, which reads paths here, has no use for it
+    import torch  # takes seconds to import, and the grader only needs paths from here
 
 ROOT = Path(__file__).resolve().parent.parent
+GOAL = 0.40  # the mean IoU that a trained model should reach
+MODEL_FILE = "model.safetensors"  # what notebook 5 saves and students hand in
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, as torchvision's weights expect
-IGNORE_INDEX = 255  # void in Pascal VOC
-VOID_COLOUR = (224, 224, 192)  # in the palettes of VOC and in every figure
-PROBE_MIME = "application/vnd.segmentation-course.probe+json"  # of the answers that hidden tests show
-CHECK_MIME = "application/vnd.segmentation-course.check+json"  # of what a check says, while grading
-GOAL = 0.40  # mean IoU of a trained model
-MODEL_FILE = "model.safetensors"  # what notebook 5 saves and a student hands in
+IGNORE_INDEX, VOID_COLOUR = 255, (224, 224, 192)  # void in Pascal VOC
+PROBE_MIME = "application/vnd.segmentation-course.probe+json"  # the answers that a hidden test shows
+CHECK_MIME = "application/vnd.segmentation-course.check+json"  # the outcome that a check shows while grading
 
 MODELS = ("lraspp_mobilenet_v3_large", "fpn_mobilenet_v2", "lraspp_mobilenet_v2",
           "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50")
@@ -60,7 +59,7 @@ class Settings:
     weights: Path | None  # a weights file; None: random start (shapes) or torchvision's (voc)
     model: str | None  # one of MODELS; None: the one that the weights file fits, else the first
     device: "torch.device"
-    grading: bool  # a few steps prove that the loop runs, the model file proves the rest
+    grading: bool  # then one epoch proves that the loop runs, and the model file proves the rest
     seed: int
     output: Path  # checkpoints, the exported model, results
     mirrors: tuple[str, ...] = ()  # addresses of VOC archives, instead of the public ones
@@ -82,43 +81,102 @@ def choose_device() -> "torch.device":
 
 
 def load() -> Settings:
-    """Settings from `COURSE_*` environment variables; raises SettingsError on one that makes no sense."""
+    """Settings from `COURSE_*` environment variables; raises SettingsError if one makes no sense."""
     import torch
-    dataset = _one_of("DATASET", RECIPES, "shapes")
-    root = _path("DATA_ROOT") or ROOT / "data" / dataset
-    weights = _path("WEIGHTS")
-    if weights and not weights.is_file():
-        raise SettingsError(f"COURSE_WEIGHTS: expected a weights file, found nothing at {weights}; "
-                            "check the path, or leave WEIGHTS out")
-    device = os.environ.get("COURSE_DEVICE")
+    device = _variable("COURSE_DEVICE")
     try:
         device = torch.device(device) if device else choose_device()
-        seed = int(os.environ.get("COURSE_SEED") or 0)
+        seed = int(_variable("COURSE_SEED") or 0)
     except (RuntimeError, ValueError) as error:
-        raise SettingsError(f"COURSE_DEVICE or COURSE_SEED: {str(error).splitlines()[0]}") from None
-    return Settings(dataset, root, weights, _one_of("MODEL", MODELS, None), device,
-                    grading(), seed,
-                    _path("OUTPUT") or ROOT / "build" / dataset, _mirrors())
+        raise SettingsError(f"COURSE_DEVICE or COURSE_SEED: {first_line(error)}") from None
+    return Settings(dataset(), data_root(), weights(), _one_of("MODEL", MODELS, None), device, grading(), seed,
+                    _path("OUTPUT") or ROOT / "build" / dataset(), _mirrors())
+
+
+def dataset() -> str:
+    """"shapes" or "voc"; raises SettingsError on anything else."""
+    return _one_of("DATASET", RECIPES, "shapes")
+
+
+def data_root() -> Path:
+    """The folder that holds VOCdevkit/, whether or not it is there yet."""
+    return _path("DATA_ROOT") or ROOT / "data" / dataset()
+
+
+def weights() -> Path | None:
+    """The weights file to start from; raises SettingsError if there is no such file."""
+    path = _path("WEIGHTS")
+    if path and not path.is_file():
+        raise SettingsError(f"COURSE_WEIGHTS: expected a weights file, found nothing at {path}; "
+                            "check the path, or leave WEIGHTS out")
+    return path
 
 
 def grading() -> bool:
-    """Whether a grader runs this: the jail sets COURSE_GRADING in its own environment, and nobody else does."""
-    return bool(os.environ.get("COURSE_GRADING"))
+    """Whether a grader runs this: only the jail sets COURSE_GRADING, in its own environment."""
+    return bool(_variable("COURSE_GRADING"))
 
 
 def probe_seed() -> int:
-    """The seed of the hidden tests' inputs, which the judge draws for each submission; 0 if nobody grades."""
-    return int(os.environ.get("COURSE_PROBE_SEED") or 0)
+    """The seed of the hidden tests' inputs, which the judge draws for each submission; 0 outside grading."""
+    return int(_variable("COURSE_PROBE_SEED") or 0)
+
+
+def jail() -> str | None:
+    """The jail that an instructor asks for by name: "none" means none at all; None means whatever there is."""
+    return _variable("JAIL")
+
+
+def scheduler() -> str | None:
+    """The address of a Dask scheduler to grade with, or None for this machine's own cores."""
+    return _variable("SCHEDULER")
+
+
+def on_kaggle() -> bool:
+    return bool(_variable("KAGGLE_KERNEL_RUN_TYPE"))
+
+
+def notebook_name() -> str | None:
+    """The notebook that runs here, as Jupyter's server names it, or None."""
+    return _variable("JPY_SESSION_NAME")
+
+
+def environment(**changes) -> dict[str, str]:
+    """This process's environment for a child, with `DATA_ROOT=path` as COURSE_DATA_ROOT and so on; None takes one out."""
+    changed = {f"COURSE_{name}": None if value is None else str(value) for name, value in changes.items()}
+    return {name: value for name, value in (os.environ | changed).items() if value is not None}
+
+
+def choose(**changes):
+    """Set `DATASET="voc"` as COURSE_DATASET and so on, or with None take it back; what was set elsewhere stays."""
+    for name, value in ((f"COURSE_{name}", value) for name, value in changes.items()):
+        if _variable(name) == _chosen.get(name):
+            os.environ.pop(name, None)
+            _chosen.pop(name, None)
+            if value is not None:
+                os.environ[name] = _chosen[name] = str(value)
+
+
+_chosen = {}  # what `choose` has set, as against what was set outside the notebook
 
 
 def show(path) -> str:
-    """`path` as a person in the course folder would type it (never a machine's absolute path)."""
+    """`path` as a person in the course folder would type it, never this machine's absolute path."""
     path = Path(path).absolute()
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
 
 
+def first_line(error, most=100) -> str:
+    """What an error says in one line of at most `most` characters, or its type if it says nothing."""
+    return next((line.strip()[:most] for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _variable(name):
+    return os.environ.get(name) or None
+
+
 def _one_of(name, allowed, default):
-    value = os.environ.get(f"COURSE_{name}") or default
+    value = _variable(f"COURSE_{name}") or default
     if value != default and value not in allowed:
         raise SettingsError(f"{name}: expected one of {', '.join(allowed)}, found {value!r}; "
                             f"leave it out for the default")
@@ -126,7 +184,7 @@ def _one_of(name, allowed, default):
 
 
 def _mirrors():
-    urls = tuple((os.environ.get("COURSE_MIRRORS") or "").split())
+    urls = tuple((_variable("COURSE_MIRRORS") or "").split())
     for url in urls:
         if not re.fullmatch(r"https?://[^#]+\.(tar|zip)(#(md5|sha256)=[0-9a-fA-F]+)?", url):
             raise SettingsError(f"MIRRORS: expected addresses like https://host/name.tar#md5=..., found {url!r}; "
@@ -135,5 +193,5 @@ def _mirrors():
 
 
 def _path(name):
-    value = os.environ.get(f"COURSE_{name}")
+    value = _variable(f"COURSE_{name}")
     return Path(value).expanduser().absolute() if value else None

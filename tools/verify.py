@@ -6,13 +6,11 @@ code is 0 only if every cell ran and the mean IoU is above the goal.
 
 import importlib.util
 import json
-import os
 import platform
 import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from helpers import colab, settings, voc
 from tools import notebooks
@@ -44,7 +42,7 @@ def verify(say):
     train, val = (len(devkit.open(split)) for split in ("train", "val"))
     say(f"Data:    {config.dataset}, {train} training and {val} validation images")
     shutil.rmtree(OUTPUT, ignore_errors=True)
-    ran = run_solutions(say, {"COURSE_OUTPUT": str(OUTPUT), "COURSE_DATA_ROOT": str(devkit.root)})
+    ran = run_solutions(say, settings.environment(OUTPUT=OUTPUT, DATA_ROOT=devkit.root))
     try:
         results = json.loads((OUTPUT / "evaluation.json").read_text())
     except OSError:
@@ -83,7 +81,7 @@ def run_solutions(say, environment):
     command = [sys.executable, "-m", "pytest", "-v", "-o", "addopts=", "--no-header", "-p", "no:cacheprovider",
                "--rootdir", str(settings.ROOT), "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "14400",
                *(str(notebooks.solution(name)) for name in notebooks.NAMES)]
-    with subprocess.Popen(command, cwd=settings.ROOT, env={**os.environ, **environment}, text=True,
+    with subprocess.Popen(command, cwd=settings.ROOT, env=environment, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         for line in process.stdout:
             say(line.rstrip())
