@@ -143,7 +143,7 @@ def how_to_download(names):
                 "JupyterLab: right-click the file in the list at the left > Download",
                 "Notebook: tick the file in the list of files > Download"]
     return [f"{names[0]}: File > Download > Download .ipynb",
-            *(f"{name}: folder symbol at the left > ⋮ beside the file > Download" for name in files[1:])]
+            *(f"{name}: folder symbol at the left > ⋮ beside the file > Download" for name in names[1:])]
 
 
 def executed():

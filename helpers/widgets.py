@@ -18,7 +18,7 @@ from torchvision.transforms.v2 import functional as F
 
 from helpers import metrics, plotting, transforms, voc
 from helpers.controls import Explorer, control, fraction, picture, row, show
-from helpers.settings import IGNORE_INDEX
+from helpers.settings import IGNORE_INDEX, VOID_COLOUR
 
 WRONG = (213, 94, 0)  # vermilion, which the colour-blind tell from grey
 _RUN = "Run the cell to use it; this is what it starts with."
@@ -263,7 +263,7 @@ def _in_words(target, devkit):
 
 def _blend(image, target, devkit, alpha):
     """`plotting.overlay` with void painted as well, in its pale colour."""
-    palette = torch.cat([devkit.palette, torch.tensor([plotting.VOID_COLOUR], dtype=torch.uint8)])
+    palette = torch.cat([devkit.palette, torch.tensor([VOID_COLOUR], dtype=torch.uint8)])
     return plotting.overlay(image, target.where(target != IGNORE_INDEX, devkit.num_classes), palette, alpha)
 
 

@@ -5,7 +5,6 @@ With `--store` the outputs go back into `solutions/`, which is how stored output
 
 import base64
 import json
-import os
 import resource
 import shutil
 import sys
@@ -36,14 +35,10 @@ def main():
         sys.exit(f"make course: {error}")
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir(parents=True)
-    os.environ |= {"COURSE_OUTPUT": str(OUTPUT), "COURSE_DATA_ROOT": str(config.data_root),
-                   # glibc: keep the memory of large tensors instead of asking for it anew at each step
-                   "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2 ** 36)}
-    if config.weights:
-        os.environ["COURSE_WEIGHTS"] = str(config.weights)
-    seconds = {}
-    for name in notebooks.NAMES:
-        seconds[name] = run_one(name)
+    # glibc keeps the memory of large tensors instead of asking for it again at each step
+    environment = (settings.environment(OUTPUT=OUTPUT, DATA_ROOT=config.data_root, WEIGHTS=config.weights)
+                   | {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2 ** 36)})
+    seconds = {name: run_one(name, environment) for name in notebooks.NAMES}
     results = {"dataset": config.dataset, "device": str(config.device),
                **json.loads((OUTPUT / "evaluation.json").read_text()),
                "seconds": round(time.perf_counter() - start, 1), "notebooks": seconds}
@@ -51,7 +46,7 @@ def main():
     report(results)
 
 
-def run_one(name):
+def run_one(name, environment):
     """Execute one notebook, keep it as .ipynb and .html; the seconds it took."""
     start = time.perf_counter()
     notebook = nbformat.read(notebooks.solution(name), as_version=4)
@@ -59,7 +54,7 @@ def run_one(name):
     with tqdm(total=len(code), desc=f"{name:15}", unit="cell", bar_format="{desc} {bar} {n_fmt}/{total_fmt} cells"
               " {elapsed}{postfix}") as progress, watch_training(progress):
         try:
-            notebooks.run(notebook, notebooks.solution(name).parent, lambda **_: progress.update())
+            notebooks.run(notebook, notebooks.solution(name).parent, environment, lambda **_: progress.update())
         except CellExecutionError as error:
             notebooks.write(notebook, OUTPUT / f"{name}.ipynb")
             last = str(error).strip().splitlines()[-1]
@@ -126,8 +121,8 @@ def report(results):
     # Linux counts in KiB, macOS in bytes
     unit = 1 if sys.platform == "darwin" else 1024
     print(f"{'peak memory':22} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1e9:.2f} GB")
-    print(f"written                {settings.show(OUTPUT)}/: notebooks as .ipynb and .html, model.safetensors, "
-          "model.pt2, results.json")
+    print(f"written                {settings.show(OUTPUT)}/: notebooks as .ipynb and .html, "
+          f"{settings.MODEL_FILE}, model.pt2, results.json")
 
 
 if __name__ == "__main__":

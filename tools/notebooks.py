@@ -15,10 +15,13 @@ def solution(name):
     return ROOT / "solutions" / name / f"{name}.ipynb"
 
 
-def run(notebook, folder, on_cell=lambda **_: None):
-    """Execute in place, in `folder`; `on_cell(cell_index=..., ...)` after each. Raises nbclient's CellExecutionError."""
+def run(notebook, folder, environment, on_cell=lambda **_: None):
+    """Execute in place, in `folder`, with these environment variables; `on_cell(cell_index=..., ...)` after each.
+
+    Raises nbclient's CellExecutionError.
+    """
     NotebookClient(notebook, timeout=None, kernel_name="python3", record_timing=False, config=_ENCRYPTED,
-                   resources={"metadata": {"path": str(folder)}}, on_cell_executed=on_cell).execute()
+                   resources={"metadata": {"path": str(folder)}}, on_cell_executed=on_cell).execute(env=environment)
 
 
 def tidy(notebook):

@@ -13,7 +13,7 @@ import pytest
 import torch
 from IPython.core.error import UsageError
 
-from helpers import colab
+from helpers import colab, settings
 from helpers.settings import ROOT
 from tools import notebooks, verify
 
@@ -106,7 +106,7 @@ def clean(monkeypatch):
     """No COURSE_ variable set, nothing chosen yet, and all as before afterwards."""
     for name in ("COURSE_DATASET", "COURSE_OUTPUT", "COURSE_DATA_ROOT", "COURSE_GRADING"):
         monkeypatch.setenv(name, "")  # so that monkeypatch takes back what the code sets
-    monkeypatch.setattr(colab, "_chosen", {})
+    monkeypatch.setattr(settings, "_chosen", {})
     return monkeypatch
 
 
