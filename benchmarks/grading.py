@@ -18,7 +18,7 @@ import psutil
 
 from grading import cluster, shard
 from grading.intake import ingest
-from helpers.settings import ROOT
+from helpers.settings import MODEL_FILE, ROOT
 from tests.support import classes, golden
 from tools import notebooks
 
@@ -78,7 +78,7 @@ def _autograde(course, plain, model):
         folder = course / "submitted" / "student" / name
         folder.mkdir(parents=True)
         nbformat.write(golden.submission(name), folder / f"{name}.ipynb")
-    (course / "submitted" / "student" / "05_evaluation" / "model.safetensors").write_bytes(model)
+    (course / "submitted" / "student" / "05_evaluation" / MODEL_FILE).write_bytes(model)
     environment = os.environ | {"COURSE_GRADING": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PATH":
                                 f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for name in notebooks.NAMES:

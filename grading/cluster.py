@@ -33,8 +33,6 @@ def connect(address=None, workers=None):
             _same_course(client)
             yield client
     else:
-        # a submission runs in a process of its own; more threads than one would only fight for the cores
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
         with LocalCluster(n_workers=workers or os.cpu_count(), threads_per_worker=1, memory_limit=0,
                           dashboard_address=None, silence_logs=50) as cluster, Client(cluster) as client:
             yield client

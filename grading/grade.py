@@ -8,7 +8,6 @@ version, so that a second run grades only what is new.
 import argparse
 import contextlib
 import json
-import os
 import secrets
 import statistics
 import sys
@@ -23,7 +22,7 @@ from grading.intake import ingest
 from grading.report import class_report, feedback
 from grading.run import jail
 from helpers.files import atomic
-from helpers.settings import ROOT, SettingsError, show
+from helpers.settings import ROOT, SettingsError, scheduler, show
 
 OUTPUT = ROOT / "build" / "grades"
 RESULT = "result.json"  # beside the autograded notebook
@@ -174,7 +173,7 @@ def _arguments():
     parser = argparse.ArgumentParser(prog="make grade", description=__doc__.split("\n\n")[0])
     parser.add_argument("submissions", help="a folder or zip: an LMS download, or a folder for each student")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="where marks go (build/grades)")
-    parser.add_argument("--scheduler", default=os.environ.get("SCHEDULER") or None, help="a Dask scheduler's address")
+    parser.add_argument("--scheduler", default=scheduler(), help="a Dask scheduler's address")
     parser.add_argument("--workers", type=int, help="processes on this machine (as many as it has cores)")
     arguments = parser.parse_args()
     if not arguments.submissions:

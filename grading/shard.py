@@ -14,7 +14,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import PyFileConfigLoader
 
 from grading import gradebook, results
-from helpers.settings import ROOT
+from helpers.settings import MODEL_FILE, ROOT
 
 STUDENT = "student"  # a shard does not know whose submission it grades
 # What only collects, merges and shows: a nicer report regrades nobody
@@ -90,7 +90,7 @@ def _autograde(task):
         place.mkdir(parents=True)
         (place / f"{task.assignment}.ipynb").write_bytes(task.notebook)
         if task.model is not None:
-            (place / "model.safetensors").write_bytes(task.model)
+            (place / MODEL_FILE).write_bytes(task.model)
         (course / "gradebook.db").write_bytes(_blank_gradebook())
         log = _convert(course, task)
         graded = course / "autograded" / STUDENT / task.assignment / f"{task.assignment}.ipynb"

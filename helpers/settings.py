@@ -122,11 +122,6 @@ def probe_seed() -> int:
     return int(_variable("COURSE_PROBE_SEED") or 0)
 
 
-def jail() -> str | None:
-    """The jail that an instructor asks for by name: "none" means none at all; None means whatever there is."""
-    return _variable("JAIL")
-
-
 def scheduler() -> str | None:
     """The address of a Dask scheduler to grade with, or None for this machine's own cores."""
     return _variable("SCHEDULER")
@@ -145,6 +140,13 @@ def environment(**changes) -> dict[str, str]:
     """This process's environment for a child, with `DATA_ROOT=path` as COURSE_DATA_ROOT and so on; None takes one out."""
     changed = {f"COURSE_{name}": None if value is None else str(value) for name, value in changes.items()}
     return {name: value for name, value in (os.environ | changed).items() if value is not None}
+
+
+def handed_down() -> dict[str, str]:
+    """What a jail inherits of this process's environment: the course's own settings, and nothing secret."""
+    names = ("COURSE_DATASET", "COURSE_MODEL", "COURSE_SEED", "COURSE_DEVICE", "COURSE_PROBE_SEED", "OMP_NUM_THREADS",
+             "TZ")
+    return {name: value for name in names if (value := _variable(name))}
 
 
 def choose(**changes):

@@ -17,7 +17,8 @@ from pathlib import Path
 import nbformat
 
 from grading.intake import archives, layouts, reading, source
-from grading.run.limits import MODEL_SIZE, ROOT
+from grading.run.limits import MODEL_SIZE
+from helpers.settings import MODEL_FILE, ROOT
 
 WITH_MODEL = "05_evaluation"
 _NOTEBOOK = re.compile(r".*\.(?:ipynb\b.*|json|py)", re.IGNORECASE | re.DOTALL)
@@ -302,12 +303,12 @@ def _write(chosen, model, student, name, course):
     notebook, digest = folder / f"{chosen.assignment}.ipynb", hashlib.sha256()
     target, names = None, [str(chosen.file)]
     if model:
-        target, names = folder / "model.safetensors", [*names, str(model)]
+        target, names = folder / MODEL_FILE, [*names, str(model)]
         with model.open() as stream, open(f"{chosen.waiting}.model", "wb") as copy:
             shutil.copyfileobj(stream, copy, 1 << 20)
         _replace(Path(f"{chosen.waiting}.model"), target)
     else:
-        (folder / "model.safetensors").unlink(missing_ok=True)
+        (folder / MODEL_FILE).unlink(missing_ok=True)
     _replace(chosen.waiting, notebook)
     if chosen.owner.time:  # nbgrader reads it, for late penalties
         (folder / "timestamp.txt").write_text(chosen.owner.time)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from grading.run import jail
-from grading.run.limits import MODEL, WORK
+from grading.run.limits import WORK
 from helpers.settings import GOAL, MODEL_FILE, MODELS
 
 NAME = "trained_model"
@@ -47,7 +47,7 @@ def _run(path, seed):
     with jail.model_file(path) as file:
         if not file:
             return {"error": "The model file is no plain file, or far too large; hand in the one of notebook 5."}
-        answer = _score("file", seed, f"{WORK}/{MODEL}", files={f"{WORK}/{MODEL}": file})
+        answer = _score("file", seed, f"{WORK}/{MODEL_FILE}", files={f"{WORK}/{MODEL_FILE}": file})
     known = isinstance(answer, dict) and (isinstance(answer.get("error"), str) or _is_score(answer))
     return answer if known else {"error": "The model file ended its run before there was a result: it is broken, or "
                                           "far too large."}

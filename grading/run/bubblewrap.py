@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from grading.run.limits import COURSE, LIBRARIES, ROOT, SOCKETS, WORK, JailError, Limits
+from helpers import settings
 
 PREPARED = ROOT / "build" / "jail"
 # All of grading/ that the parent needs; what judges is there for its own forks, and imported by them alone
@@ -67,9 +68,7 @@ def command(argv, libraries=None, limits=Limits()):
 
 def environment():
     """All that the jail's environment holds: nothing is inherited but the course's own settings."""
-    names = ("COURSE_DATASET", "COURSE_MODEL", "COURSE_SEED", "COURSE_DEVICE", "COURSE_PROBE_SEED", "OMP_NUM_THREADS", "TZ")
-    environment = {name: os.environ[name] for name in names if os.environ.get(name)}
-    environment.setdefault("OMP_NUM_THREADS", "1")
+    environment = {"OMP_NUM_THREADS": "1"} | settings.handed_down()
     weights = {"COURSE_WEIGHTS": inside for _, inside in _weights()}
     return environment | weights | {
         "HOME": "/tmp/home", "COURSE_GRADING": "1", "COURSE_OUTPUT": "/tmp/output", "PYTHONPATH": COURSE,
@@ -79,15 +78,14 @@ def environment():
 
 
 def _weights():
-    path = os.environ.get("COURSE_WEIGHTS")
-    return [(os.path.realpath(path), f"{COURSE}/weights/{Path(path).name}")] if path else []
+    path = settings.weights()
+    return [(str(path.resolve()), f"{COURSE}/weights/{path.name}")] if path else []
 
 
 def course_files():
     """(outside, inside) of data set, fonts and weights; raises JailError without data."""
-    dataset = os.environ.get("COURSE_DATASET") or "shapes"
-    data = Path(os.environ.get("COURSE_DATA_ROOT") or ROOT / "data" / dataset).expanduser().resolve()
+    data = settings.data_root().resolve()
     if not (data / "VOCdevkit").is_dir():
         raise JailError(f"jail: expected VOCdevkit/ in {data}, found none; set DATA_ROOT to the folder that holds it")
     fonts = [(str(font), f"/tmp/matplotlib/{font.name}") for font in PREPARED.glob("fontlist-*.json")]
-    return [(str(data), f"{COURSE}/data/{dataset}"), *fonts, *_weights()]
+    return [(str(data), f"{COURSE}/data/{settings.dataset()}"), *fonts, *_weights()]

@@ -23,7 +23,8 @@ from traitlets import Dict, Integer
 
 from grading.run import jail
 from grading.run.kernel import Kernel
-from grading.run.limits import MODEL, Limits
+from grading.run.limits import Limits
+from helpers.settings import MODEL_FILE
 
 
 class JailedExecute(Execute):
@@ -41,7 +42,7 @@ class JailedExecute(Execute):
         limits = Limits(**self.limits)
         run = _Run(nb, limits, time.monotonic() + limits.wall, self)
         for _ in range(self.restarts + 1):
-            if not run.through(self.folder(resources) / MODEL):
+            if not run.through(self.folder(resources) / MODEL_FILE):
                 break
         run.close()
         resources["offending"] = [run.cells[number].id for number in run.offending]

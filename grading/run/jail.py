@@ -30,6 +30,7 @@ from pathlib import Path
 
 from grading.run import bubblewrap, seccomp
 from grading.run.limits import EXCEEDED, MODEL_SIZE, ROOT, JailError, Limits, breach, exceeded
+from helpers import settings
 
 _STARTS = 20  # seconds until a fork must be there
 
@@ -51,14 +52,12 @@ def require():
 
 def prepare():
     """Make what each jail reads and must not write: the embedded data set and matplotlib's list of fonts."""
-    dataset = os.environ.get("COURSE_DATASET") or "shapes"
-    if dataset == "shapes" and not (ROOT / "data" / "shapes" / "VOCdevkit").exists() or \
+    if settings.dataset() == "shapes" and not (ROOT / "data" / "shapes" / "VOCdevkit").exists() or \
             not list(bubblewrap.PREPARED.glob("fontlist-*.json")):
         bubblewrap.PREPARED.mkdir(parents=True, exist_ok=True)
         code = ("import matplotlib.font_manager; from helpers import shapes, settings; "
                 "shapes.write(settings.ROOT / 'data' / 'shapes')")
-        environment = {"PATH": os.environ.get("PATH", ""), "MPLCONFIGDIR": str(bubblewrap.PREPARED),
-                       "PYTHONPATH": str(ROOT)}
+        environment = {"MPLCONFIGDIR": str(bubblewrap.PREPARED), "PYTHONPATH": str(ROOT)}
         made = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
         if made.returncode:
             raise JailError(f"jail: preparing data and fonts failed: {made.stderr.strip().splitlines()[-1]}")

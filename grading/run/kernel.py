@@ -18,7 +18,8 @@ from jupyter_client import BlockingKernelClient
 from nbformat.v4 import new_output
 
 from grading.run import jail
-from grading.run.limits import MODEL, SOCKETS, WORK, JailError
+from grading.run.limits import SOCKETS, WORK, JailError
+from helpers.settings import MODEL_FILE
 from helpers.settings import PROBE_MIME
 
 LARGEST = 8 * 2 ** 20  # bytes of one message; the largest bundle of answers is a tenth of that
@@ -57,7 +58,7 @@ class Kernel:
                           **{f"{name}_port": number for number, name in enumerate(_CHANNELS, 1)}}
             with jail.model_file(self.model) as model:
                 self.process = jail.start(("grading.run.inside:kernel", connection | {"ip": f"{SOCKETS}/k"}),
-                                          {f"{WORK}/{MODEL}": model} if model else {}, self.limits)
+                                          {f"{WORK}/{MODEL_FILE}": model} if model else {}, self.limits)
             self.stack.callback(self.process.kill)
             self.link.symlink_to(f"/proc/{self.process.pid}/root{SOCKETS}")
             context = zmq.Context()

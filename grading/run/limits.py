@@ -9,7 +9,6 @@ ROOT = Path(__file__).resolve().parents[2]
 COURSE, WORK = "/course", "/course/work"  # inside
 SOCKETS = "/ipc"  # inside; a symbolic link outside leads there
 LIBRARIES = f"{COURSE}/libraries"  # inside: for each exercise what its room holds of the course (grading.mark.library)
-MODEL = "model.safetensors"
 MODEL_SIZE = 200_000_000  # bytes of a model file; the largest of the course, DeepLabV3 on ResNet-50, has 159 million
 
 
