@@ -1,6 +1,5 @@
 """The last cell of each notebook: is what will be handed in complete, and what do its visible checks give?
 
-`exercises.json` beside this file, which `make release` writes, says what each notebook must contain.
 Nothing here counts in grading, which asks the same of fresh inputs.
 """
 
@@ -13,8 +12,8 @@ from IPython import get_ipython
 from IPython.utils.capture import capture_output
 
 from helpers import checks, files, settings
+from helpers.exercises import EXERCISES
 
-EXERCISES = Path(__file__).with_name("exercises.json")
 _HIDDEN = re.compile(r"\s*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", re.DOTALL)
 
 
@@ -27,7 +26,7 @@ def report(name, namespace, model=None):
     config = settings.load()
     if config.grading:
         return
-    exercises = json.loads(EXERCISES.read_text(encoding="utf-8"))[name]
+    exercises = [exercise for exercise in EXERCISES.values() if exercise.notebook == name]
     cells, path = find_notebook(exercises, namespace)
     print(scores(exercises, namespace), end="\n\n")
     found = problems(exercises, cells, executed()) if cells else ["Its file cannot be read from here, so nobody has "
@@ -58,7 +57,7 @@ def find_notebook(exercises, namespace):
     named = [namespace.get("__vsc_ipynb_file__"), settings.notebook_name()]
     named = [path for path in (Path(Path.cwd(), Path(name).name) for name in named if name) if path.is_file()]
     newest = sorted(Path.cwd().glob("*.ipynb"), key=lambda path: path.stat().st_mtime, reverse=True)
-    ids = {exercise["check"] for exercise in exercises}
+    ids = {exercise.test for exercise in exercises}
     for path in (*named, *newest):
         try:
             cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
@@ -73,8 +72,8 @@ def problems(exercises, cells, executed=None):
     """What is not in order in the `cells` of a notebook, as lines for a person; `executed`: the sources that ran."""
     lines = []
     for exercise in exercises:
-        number, empty = exercise["exercise"], False
-        for grade_id, what in ((exercise["answer"], "answer"), (exercise["check"], "check")):
+        number, empty = exercise.number, False
+        for grade_id, what in ((exercise.name if exercise.functions else None, "answer"), (exercise.test, "check")):
             same = [cell for cell in cells if grade_id and _grade_id(cell) == grade_id]
             if grade_id and not same:
                 lines.append(f"Exercise {number}: the cell of its {what} is gone. Take a fresh copy of the notebook "
@@ -82,10 +81,10 @@ def problems(exercises, cells, executed=None):
             if len(same) > 1:
                 lines.append(f"Exercise {number}: its {what} is there {len(same)} times. Delete all but one.")
             sources = [_source(cell) for cell in same]
-            if what == "check" and any(_HIDDEN.sub("", source).strip() != exercise["source"] for source in sources):
+            if what == "check" and any(_HIDDEN.sub("", source).strip() != exercise.source for source in sources):
                 lines.append(f"Exercise {number}: its check was changed. What counts is the check as it was.")
             if what == "answer":
-                empty = any(f'NotImplementedError("Exercise {number}' in source for source in sources)
+                empty = any(f'NotImplementedError("Exercise {number}:' in source for source in sources)
                 if not empty and executed and any(source.strip() not in executed for source in sources):
                     lines.append(f"Exercise {number}: the answer in the file is not the one that ran here. Save the "
                                  "notebook (Ctrl+S), run the answer's cell, then this one again.")
@@ -98,12 +97,12 @@ def scores(exercises, namespace):
     """The visible checks, run once more on what the notebook has now: a line each, and their sum."""
     lines, total = [], 0
     for exercise in exercises:
-        says = verdict(exercise["source"], namespace)
-        points = 0 if says else exercise["points"]
+        says = verdict(exercise.source, namespace)
+        points = 0 if says else exercise.points
         total += points
-        title = f"{exercise['exercise']} {exercise['title']}"
-        lines.append(f"{title:34} {points:2} of {exercise['points']:2}  {says or '✓'}")
-    most = sum(exercise["points"] for exercise in exercises)
+        title = f"{exercise.number} {exercise.title}"
+        lines.append(f"{title:34} {points:2} of {exercise.points:2}  {says or '✓'}")
+    most = sum(exercise.points for exercise in exercises)
     return "\n".join([*lines, f"visible checks: {total} of {most} points"])
 
 

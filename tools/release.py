@@ -4,7 +4,6 @@ The repository's public address is stamped in on the way, from pyproject.toml, i
 `--check` writes nothing and fails if anything would change.
 """
 
-import json
 import re
 import sys
 import tempfile
@@ -16,7 +15,6 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import PyFileConfigLoader
 
-from helpers.handin import EXERCISES
 from helpers.settings import ROOT
 from tools import notebooks
 
@@ -48,7 +46,6 @@ def build():
         for cell in source.cells:
             cell.source = stamped(cell.source, address)
         files[notebooks.solution(name)] = (nbformat.writes(source) + "\n").encode()
-    contents = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in notebooks.NAMES:
             stage = Path(folder, "source", name, f"{name}.ipynb")
@@ -57,24 +54,7 @@ def build():
             generate(name, Path(folder))
             released = Path(folder, "release", name, f"{name}.ipynb").read_bytes()
             files[ROOT / "notebooks" / name / f"{name}.ipynb"] = released.rstrip(b"\n") + b"\n"
-            contents[name] = exercises(nbformat.reads(released.decode(), as_version=4))
-    files[EXERCISES] = (json.dumps(contents, indent=1, ensure_ascii=False) + "\n").encode()
     return files
-
-
-def exercises(notebook):
-    """What a released notebook must contain, for its hand-in cell: each exercise with its cells and points."""
-    found, answers, heading = [], set(), None
-    for cell in notebook.cells:
-        heading = next(iter(re.findall(r"\*\*Exercise (\d\.\d) · ([^*]+)\*\*", cell.source)), heading)
-        marks = cell.metadata.get("nbgrader", {})
-        if marks.get("solution"):
-            answers.add(marks["grade_id"])
-        if marks.get("grade"):
-            answer = marks["grade_id"].removeprefix("test_")
-            found.append({"exercise": heading[0], "title": heading[1], "answer": answer if answer in answers else None,
-                          "check": marks["grade_id"], "points": marks["points"], "source": cell.source.strip()})
-    return found
 
 
 def generate(name, folder):

@@ -238,5 +238,6 @@ def run(functions, seed):
 
 
 EXERCISE = Exercise(number="4.3", name="checkpoint", title="Save and resume", points=5, notebook="04_training",
-                    signatures=("save_checkpoint(path, model, optimizer, epoch)", "load_checkpoint(path, model, optimizer)"),
+                    signatures=("save_checkpoint(path, model, optimizer, epoch)",
+                                "load_checkpoint(path, model, optimizer)"),
                     check=check, probe=Probe(int, run), reference=(training.save_checkpoint, training.load_checkpoint))

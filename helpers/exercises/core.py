@@ -48,8 +48,9 @@ class Exercise:
 
     `signatures` are those of the functions that a student writes. `check` is given a `Student` for each of them and
     a seed; it raises CheckFailed, or returns a friendly line, alone or with a function that draws a figure. An
-    exercise without functions is checked on values, and has no probe. `reference` is the right function (a tuple
-    of several), `may_use` names functions of `helpers` that an answer may call while it is examined.
+    exercise without functions is checked on values and has no probe. `reference` is the right function (a tuple
+    of several), `may_use` names functions of `helpers` that an answer may call while it is examined, `values` are the
+    notebook's names for what a check without functions is given.
     """
 
     number: str
@@ -62,11 +63,22 @@ class Exercise:
     probe: Probe | None
     reference: Any
     may_use: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
 
     @property
     def functions(self):
         """The names of the functions that a student writes."""
         return [signature.partition("(")[0] for signature in self.signatures]
+
+    @property
+    def test(self):
+        """The grade id of its test; that of its answer is its name."""
+        return f"test_{self.name}"
+
+    @property
+    def source(self):
+        """The visible line of its test."""
+        return f"checks.{self.name}({', '.join(self.functions or self.values)})"
 
     @property
     def references(self):

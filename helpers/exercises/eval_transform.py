@@ -61,6 +61,7 @@ def verdict(drawn, data):
     return replayed(EXERCISE, drawn, data)
 
 
-EXERCISE = Exercise(number="2.2", name="eval_transform", title="The evaluation transform", points=5, notebook="02_augmentation",
-                    signatures=("eval_transform(size)",),
-                    check=check, probe=Probe(inputs, perform, verdict=verdict), reference=transforms.eval_transform)
+EXERCISE = Exercise(number="2.2", name="eval_transform", title="The evaluation transform", points=5,
+                    notebook="02_augmentation", signatures=("eval_transform(size)",),
+                    check=check, probe=Probe(inputs, perform, verdict=verdict),
+                    reference=transforms.eval_transform)

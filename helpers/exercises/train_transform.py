@@ -109,6 +109,7 @@ def verdict(drawn, data):
     return replayed(EXERCISE, drawn, data)
 
 
-EXERCISE = Exercise(number="2.1", name="train_transform", title="The training transform", points=10, notebook="02_augmentation",
-                    signatures=("train_transform(size)",),
-                    check=check, probe=Probe(inputs, perform, verdict=verdict), reference=transforms.train_transform)
+EXERCISE = Exercise(number="2.1", name="train_transform", title="The training transform", points=10,
+                    notebook="02_augmentation", signatures=("train_transform(size)",),
+                    check=check, probe=Probe(inputs, perform, verdict=verdict),
+                    reference=transforms.train_transform)
