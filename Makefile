@@ -39,8 +39,9 @@ tests/golden: tests/support/golden.py $(wildcard notebooks/*/*.ipynb) | .venv/re
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks $(ONLY)
 
+# tools/lab switches nbgrader's menus off: they are for instructors
 lab: .venv/ready
-	$(BIN)/jupyter lab notebooks
+	JUPYTER_CONFIG_PATH="$(CURDIR)/tools/lab" $(BIN)/jupyter lab notebooks
 
 test: export COURSE_DATASET :=
 test: export COURSE_DATA_ROOT :=

@@ -52,7 +52,7 @@ def lab(tmp_path_factory):
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     (folder / "notebooks").mkdir()
     nbformat.write(notebook, folder / "notebooks" / "all.ipynb")
-    with served(Lab, sys.executable, folder / "notebooks",
+    with served(Lab, [sys.executable, "-m", "jupyterlab"], folder / "notebooks",
                 {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}) as address:
         yield address("all.ipynb")
 

@@ -1,8 +1,10 @@
 """The classic Notebook and JupyterLab of the environment like Colab's, as a student uses them in a browser."""
 
+import json
 import os
 import re
 import secrets
+import signal
 import socket
 import subprocess
 import time
@@ -40,6 +42,10 @@ class FrontEnd:
         expect(cell.locator(self.ERROR)).to_have_count(0)
         return cell.locator(self.OUTPUT)
 
+    def text(self):
+        """All that the cells have printed."""
+        return "\n".join(self.page.locator(self.OUTPUT).all_inner_texts())
+
     def save(self):
         self.page.keyboard.press("Control+s")
 
@@ -72,38 +78,50 @@ class Lab(FrontEnd):
         self.page.goto(address)
         self.page.get_by_text(re.compile(r"Python 3.* \| Idle")).wait_for()
 
+    def choose(self, *path):
+        """Choose an entry of a menu, as in `choose("Run", "Run All Cells")`."""
+        for name in path:
+            self.page.locator(".lm-MenuBar-item, .lm-Menu-item").filter(
+                has=self.page.get_by_text(name, exact=True)).first.click()
+
 
 @contextmanager
-def served(front_end, python, folder, environment):
-    """The address of a server for the front end's class, which shows `folder`; ended afterwards."""
-    state = folder / "state"
+def served(front_end, command, folder, environment, state=None):
+    """The address of a server of the front end's class that `command` starts in `folder`; ended afterwards.
+
+    `state`, by default in `folder`, is where it keeps its own files and finds its port and its token.
+    """
+    state = state or folder / "state"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port, token = free.getsockname()[1], secrets.token_hex(8)
     places = {name: str(state / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR",
                                                    "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR",
                                                    "IPYTHONDIR")}
-    for extension, text in (("apputils-extension/notification", '{"fetchNews": "false", "checkForUpdates": false}'),
-                            ("notebook-extension/tracker", '{"windowingMode": "none"}')):
-        path = state / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / f"{extension}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    log = state / f"{front_end.MODULE}.log"
-    application = "NotebookApp" if front_end is Classic else "ServerApp"
+    settings = {"JUPYTERLAB_SETTINGS_DIR/@jupyterlab/apputils-extension/notification.jupyterlab-settings":
+                {"fetchNews": "false", "checkForUpdates": False},
+                "JUPYTERLAB_SETTINGS_DIR/@jupyterlab/notebook-extension/tracker.jupyterlab-settings":
+                {"windowingMode": "none"}}
+    server = {"ip": "127.0.0.1", "port": port, "port_retries": 0, "token": token, "open_browser": False,
+              "allow_root": True}
+    for application, name in (("ServerApp", "jupyter_server_config"), ("NotebookApp", "jupyter_notebook_config")):
+        settings[f"JUPYTER_CONFIG_DIR/{name}.json"] = {application: server}
+    for name, content in settings.items():
+        (state / name).parent.mkdir(parents=True, exist_ok=True)
+        (state / name).write_text(json.dumps(content))
+    log = state / "server.log"
     with open(log, "w") as output:
-        server = subprocess.Popen(
-            [python, "-m", front_end.MODULE, "--no-browser", "--allow-root", f"--{application}.ip=127.0.0.1",
-             f"--{application}.port={port}", f"--{application}.port_retries=0", f"--{application}.token={token}"],
-            env={**os.environ, **places, **environment}, stdout=output, stderr=output, cwd=folder)
+        server = subprocess.Popen(command, env={**os.environ, **places, **environment}, stdout=output, stderr=output,
+                                  cwd=folder, start_new_session=True)
         try:
             _wait_for(f"http://127.0.0.1:{port}/api/status?token={token}", server, log)
             yield lambda path: f"http://127.0.0.1:{port}/{front_end.ADDRESS}/{path}?token={token}"
         finally:
-            server.terminate()  # the server ends its kernels
+            os.killpg(server.pid, signal.SIGTERM)  # the server, also below `make`; it ends its kernels
             try:
                 server.wait(15)
             except subprocess.TimeoutExpired:
-                server.kill()
+                os.killpg(server.pid, signal.SIGKILL)
 
 
 def _wait_for(address, server, log):
