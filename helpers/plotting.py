@@ -137,7 +137,7 @@ def _legend(figure, present, devkit, names, heat):
         entries += [(viridis(0.0), "", "map: low"), (viridis(1.0), "", "map: high")]
     with matplotlib.rc_context({"hatch.linewidth": 0.6}):
         patches = [Patch(facecolor=colour, edgecolor=INK, hatch=hatch, label=name) for colour, hatch, name in entries]
-    rows = -(-len(patches) // 7)
+    rows = -(-len(patches) // max(1, int(figure.get_size_inches()[0] / 1.1)))  # an inch for the longest of VOC's names
     figure.legend(handles=patches, loc="outside lower center", ncols=-(-len(patches) // rows), fontsize=10,
                   frameon=False, handlelength=1.6, columnspacing=1.4)
 

@@ -21,6 +21,7 @@ from helpers.controls import Explorer, control, fraction, picture, row, show
 from helpers.settings import IGNORE_INDEX, VOID_COLOUR
 
 WRONG = (213, 94, 0)  # vermilion, which the colour-blind tell from grey
+DARKEST = 0.75  # of the grey image behind, 0..1, so that the wrong pixels are darker as well
 _RUN = "Run the cell to use it; this is what it starts with."
 _COLOURS = {"brightness": F.adjust_brightness, "contrast": F.adjust_contrast, "saturation": F.adjust_saturation}
 
@@ -149,7 +150,7 @@ def explore_predictions(model, devkit, size, images=60):
         prediction = plotting.without_padding(prediction, target)
         heat = confidence if name == "the predicted class" else probabilities[devkit.class_names.index(name)]
         wrong = (prediction != target) & (target != IGNORE_INDEX)
-        mistakes = 0.3 + 0.4 * image.mean(0, keepdim=True).repeat(3, 1, 1)
+        mistakes = DARKEST + (1 - DARKEST) * image.mean(0, keepdim=True).repeat(3, 1, 1)
         mistakes[:, wrong] = torch.tensor(WRONG)[:, None] / 255
         panels = [(plotting.overlay(image, prediction, devkit.palette, opacity), "prediction over image"),
                   (target, "target"), (prediction, "prediction"), (mistakes, "wrong pixels"),

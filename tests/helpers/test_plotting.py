@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
-from helpers import models, plotting, shapes, training, voc
+from helpers import models, plotting, shapes, training, voc, widgets
 
 DEVKIT = voc.Devkit(None, shapes.CLASS_NAMES, torch.from_numpy(shapes.PALETTE))
 IMAGE = torch.rand(3, 12, 16)
@@ -109,8 +109,8 @@ def test_predictions_in_the_padding_are_not_drawn():
     assert (drawn[:5, :6] == 4).all() and (drawn[:, 6:] == 255).all() and (drawn[5] == 255).all()
 
 
-@pytest.mark.parametrize("value, text", [(0.0044, "0.0044"), (0.5, "0.50"), (0.0, "0.00"), (1.0, "1.00"), (0.087, "0.087"),
-                                         (1020, "1,020"), (2971952, "2,971,952"), (float("nan"), "absent")])
+@pytest.mark.parametrize("value, text", [(0.0044, "0.0044"), (0.5, "0.50"), (0.0, "0.00"), (1.0, "1.00"),
+                                         (0.087, "0.087"), (1020, "1,020"), (2971952, "2,971,952"), (float("nan"), "absent")])
 def test_a_small_ratio_is_not_written_as_nothing(value, text):
     assert plotting.number(value) == text
 
@@ -138,3 +138,23 @@ def test_the_labels_of_a_network_with_many_stages_do_not_overlap():
         boxes = [text.get_window_extent(renderer) for text in texts]
         assert not [1 for left, right in zip(boxes, boxes[1:]) if left.overlaps(right)]
     assert "4–6" in [label.get_text() for label in axes.get_xticklabels()]
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_a_legend_of_every_class_of_voc_stays_within_its_figure(count):
+    devkit = voc.Devkit(None, voc.CLASS_NAMES, voc.palette(21))
+    target = torch.arange(22).where(torch.arange(22) < 21, 255).repeat_interleave(10).repeat(200, 1)
+    figure = plotting.panels_figure([(target, "mask")] * count, devkit)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    box = figure.legends[0].get_window_extent(canvas.get_renderer())
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width and len(_legend(figure)) == 22
+
+
+def test_wrong_pixels_are_darker_than_the_image_behind_them_for_those_who_see_no_colours():
+    def luminance(colour):
+        linear = torch.tensor([value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+                               for value in colour])
+        return linear @ torch.tensor([0.2126, 0.7152, 0.0722]) + 0.05
+    darkest = luminance([widgets.DARKEST] * 3)
+    assert darkest / luminance([value / 255 for value in widgets.WRONG]) > 1.9
