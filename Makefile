@@ -1,6 +1,6 @@
 # The two commands: `make course` runs the whole course, `make test` proves it.
 # DATASET=shapes|voc, DATA_ROOT=dir, MIRRORS=url, WEIGHTS=file and MODEL=name go to any of them;
-# SUBMISSIONS=dir, SCHEDULER=tcp://host:port and WORKERS=n to `make grade`.
+# SUBMISSIONS=dir, OUTPUT=dir, REMOVE=student, SCHEDULER=tcp://host:port, WORKERS=n to `make grade`.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -29,10 +29,15 @@ outputs: .venv/ready
 release: .venv/ready
 	@$(BIN)/python -m tools.release
 
-grade: .venv/ready $(filter tests/golden,$(SUBMISSIONS:%/=%))
-	@SCHEDULER=$(SCHEDULER) $(BIN)/python -m grading.grade "$(SUBMISSIONS)" $(if $(WORKERS),--workers $(WORKERS))
+# Without SUBMISSIONS what was handed in before is graded again. tests/golden, a small class with known marks, is a
+# rehearsal: in a folder of its own, and compared at the end
+REHEARSAL := $(filter tests/golden,$(SUBMISSIONS:%/=%))
+OUTPUT ?= $(if $(REHEARSAL),build/rehearsal,build/grades)
+grade: .venv/ready $(REHEARSAL)
+	@SCHEDULER=$(SCHEDULER) $(BIN)/python -m grading.grade $(if $(SUBMISSIONS),"$(SUBMISSIONS)") \
+		--output "$(OUTPUT)" $(if $(REMOVE),--remove "$(REMOVE)") $(if $(WORKERS),--workers $(WORKERS))
+	@$(if $(REHEARSAL),$(BIN)/python -m tests.support.golden tests/golden "$(OUTPUT)")
 
-# A small class with known marks, to try the grading on
 tests/golden: tests/support/golden.py $(wildcard notebooks/*/*.ipynb) | .venv/ready
 	$(BIN)/python -m tests.support.golden $@
 

@@ -7,7 +7,7 @@ import warnings
 import dask
 from distributed import Client, KilledWorker, LocalCluster, as_completed
 
-from grading import results, shard
+from grading import course, results, shard
 
 TRIES = 3  # workers that one submission may end before it is given up
 
@@ -68,21 +68,21 @@ def _outcome(future, assignment):
         return future.result()
     reason = (f"grading this notebook ended {TRIES} workers, one after the other" if isinstance(error, KilledWorker)
               else f"grading this notebook failed: {type(error).__name__}: {error}"[:300])
-    result = results.not_graded(shard.release()[assignment], reason)
+    result = results.not_graded(assignment, reason)
     return {"assignment": assignment, **result, "seconds": 0.0, "again": True}, None  # the next run tries it again
 
 
 def _same_course(client):
     """Every worker must have this very course."""
     try:
-        versions = client.run(shard.course_version)
+        versions = client.run(course.version)
     except Exception as error:  # what a worker stumbled over arrives as any kind of exception
         raise ClusterError(f"SCHEDULER: the workers have no course they can import ({str(error)[:100]}); start them in "
                            "its folder, with its environment: .venv/bin/python -m dask worker --nthreads 1 "
                            "tcp://...") from None
     if not versions:
         raise ClusterError("SCHEDULER: expected workers, found none; start some, then run it again")
-    other = [address for address, version in versions.items() if version != shard.course_version()]
+    other = [address for address, version in versions.items() if version != course.version()]
     if other:
         raise ClusterError(f"SCHEDULER: expected this version of the course on every worker, found another on "
                            f"{other[0]}; update the checkout there")

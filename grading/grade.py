@@ -1,41 +1,42 @@
-"""`make grade SUBMISSIONS=dir`: from a folder of submissions to marks, feedback and a class report in build/grades/.
+"""`make grade SUBMISSIONS=dir`: from a download to marks, feedback and a class report in build/grades/.
 
-Each submission is a shard of plain `nbgrader autograde` (see `shard`), run by Dask: on this machine, or on
-the cluster at SCHEDULER=tcp://host:port. Results are kept by what was handed in and by the course's
-version, so that a second run grades only what is new.
+What was handed in is kept in build/grades/submitted, a result under a key of everything that decides it (see
+`shard.Task.key`). Each run looks at all that is kept there, of every download, and grades what has no result under
+its key yet; marks, CSV, report and feedback are then written from the gradebook. Without SUBMISSIONS it does the
+same for what was handed in before. Each submission is a shard of plain `nbgrader autograde`, run by Dask: on this
+machine, or on the cluster at SCHEDULER=tcp://host:port.
 """
 
 import argparse
 import contextlib
 import json
 import secrets
+import shutil
 import statistics
 import sys
+import time
 from pathlib import Path
 
 import filelock
-from nbgrader.plugins import CsvExportPlugin
-from tqdm import tqdm
 
-from grading import cluster, gradebook, results, shard
+from grading import cluster, course, gradebook, results, shard, voc_images
 from grading.intake import ingest
 from grading.report import class_report, feedback
 from grading.run import jail
 from helpers.files import atomic
-from helpers.settings import ROOT, SettingsError, scheduler, show
+from helpers.settings import MODEL_FILE, ROOT, SettingsError, scheduler, show
 
 OUTPUT = ROOT / "build" / "grades"
-RESULT = "result.json"  # beside the autograded notebook
-# So that formgrader and nbgrader's commands work in the folder of grades too
-CONFIG = (f"load_subconfig('nbgrader_config.py', path={str(ROOT)!r})\n"
-          f"get_config().CourseDirectory.source_directory = {str(ROOT / 'solutions')!r}\n")
 MANY = 10  # lines of one kind that are printed; the report has them all
+EVERY = 20  # seconds between two lines about how far it is
 
 
 def main():
     arguments = _arguments()
     try:
         with _alone(arguments.output):
+            if arguments.remove:
+                remove(arguments.remove, arguments.output)
             grade(arguments)
     except (SettingsError, jail.JailError, ingest.IngestError, gradebook.GradebookError, cluster.ClusterError) as error:
         sys.exit(f"make grade: {error}")
@@ -47,55 +48,78 @@ def main():
 
 
 def grade(arguments):
-    """Ingest, grade what is new, merge, and write everything that an instructor looks at."""
-    course = arguments.output
-    if not shard.release():
+    """Take in the download, grade what has no result yet, and write everything that an instructor looks at."""
+    folder = arguments.output
+    if not course.release():
         raise SettingsError("course: expected a release in notebooks/, found none; run `make release` first")
     jail.require()  # refuses before anything is read
-    intake = ingest.ingest(Path(arguments.submissions), course)
+    names, problems = _take_in(arguments.submissions, folder)
+    kept = _kept(folder)
+    if not kept:
+        raise SettingsError(f"submissions: expected notebooks of this course in {arguments.submissions or show(folder)}, "
+                            "found none")
+    images = voc_images.of(folder)
+    graded = []
+    for submission, result in _graded(kept, folder, images, arguments):
+        graded.append({"student": submission.parent.parent.name, "name": names.get(submission.parent.parent.name),
+                       "timestamp": _read(submission.with_name("timestamp.txt")), **result})
+    settings, book = course.config(), folder / "gradebook.db"
+    _write(folder / "nbgrader_config.py", _config(folder))
+    gradebook.merge(book, graded, settings)
+    gradebook.export(book, folder / "grades.csv", settings)
+    marks = gradebook.marks(book)
+    graded = results.with_marks(graded, marks)
+    written, failed = feedback.write(folder, marks)
+    class_report.write(graded, {"problems": [vars(problem) for problem in problems]}, folder / "report.html")
+    _summary(graded, problems, written, failed, folder)
+
+
+def _take_in(submissions, folder):
+    """Student to name, and the problems, of a download; of nothing, where what is kept is graded again."""
+    if not submissions or Path(submissions).resolve() == (folder / "submitted").resolve():
+        return {}, []
+    intake = ingest.ingest(Path(submissions), folder)
     for problem in intake.problems[:MANY]:
         print(f"  {problem.file}: {problem.text}")
     if len(intake.problems) > MANY:
         print(f"  ... and {len(intake.problems) - MANY} more, in the report")
     if not intake.submissions:
-        raise SettingsError(f"submissions: expected notebooks of this course in {arguments.submissions}, found none")
-    _grade_new(intake.submissions, course, arguments)
-    graded = [json.loads(path.read_text()) for path in sorted(course.glob(f"autograded/*/*/{RESULT}"))]
-    settings = shard.config()
-    _write(course / "nbgrader_config.py", CONFIG)
-    gradebook.merge(course / "gradebook.db", graded, settings)
-    _export(course, settings)
-    print("Writing feedback and report ...")
-    for student, name in feedback.write(course):
-        print(f"  no feedback page could be made for {student}, {name}")
-    class_report.write(graded, {"problems": [vars(problem) for problem in intake.problems]}, course / "report.html")
-    _summary(graded, course)
+        raise SettingsError(f"submissions: expected notebooks of this course in {submissions}, found none")
+    return {each.student: each.name for each in intake.submissions}, intake.problems
 
 
-def _grade_new(submissions, course, arguments):
-    """Grade the submissions whose results are not known yet, and put each result where its student's things are."""
-    seed = _held_out_seed(course)
-    known = course / "results"
+def _kept(folder):
+    """All notebooks that were handed in, of this and of earlier downloads."""
+    return [path for path in sorted(folder.glob("submitted/*/*/*.ipynb"))
+            if path.stem == path.parent.name and path.stem in course.release()]
+
+
+def _graded(kept, folder, images, arguments):
+    """(notebook, result) of everything that was handed in; what has no result under its key is graded first."""
+    known = folder / "results"
     known.mkdir(parents=True, exist_ok=True)
-    tasks = {}
-    for submission in submissions:
-        task = _task(submission, seed)
-        tasks.setdefault(task.key, []).append(submission)
-    new = [key for key in tasks if not _is_known(known / f"{key}.json")]
-    print(f"{len(submissions)} notebooks of {len({s.student for s in submissions})} students: "
-          f"{len(tasks) - len(new)} graded before, {len(new)} to grade.")
+    seed = _held_out_seed(folder)
+    key_of, first = {}, {}
+    for notebook in kept:
+        key = key_of[notebook] = _task(notebook, seed, images).key
+        first.setdefault(key, notebook)
+    new = [key for key in first if not _is_known(known / f"{key}.json")]
+    again = sum(_autograded(notebook, folder).exists() for notebook, key in key_of.items() if key in new)
+    students = len({notebook.parent.parent for notebook in kept})
+    print(f"{len(kept)} notebooks of {students} students: {len(first) - len(new)} graded before, {len(new)} to grade."
+          + (f" {again} of these again: what decides their marks has changed." if again else ""), flush=True)
     if new:
+        # the longest first, so that none is left over at the end: those with a model file, then the later notebooks
+        new.sort(key=lambda key: (first[key].with_name(MODEL_FILE).exists(), first[key].stem), reverse=True)
         with cluster.connect(arguments.scheduler, arguments.workers) as client:
-            todo = ((key, _task(tasks[key][0], seed)) for key in new)
-            for key, result, text in tqdm(cluster.grade(client, todo), total=len(new), unit="notebook",
-                                          bar_format="{desc}{bar} {n_fmt}/{total_fmt} notebooks, {elapsed} so far, "
-                                          "{remaining} left"):
+            todo = ((key, _task(first[key], seed, images)) for key in new)
+            for key, result, text in _told(cluster.grade(client, todo), len(new)):
                 if text:
                     _write(known / f"{key}.ipynb", text)
                 _write(known / f"{key}.json", json.dumps(result))
-    for key, group in tasks.items():
-        for submission in group:
-            _deliver(submission, known / key, course)
+    for notebook, key in key_of.items():
+        _deliver(notebook, known / f"{key}.ipynb", folder)
+        yield notebook, json.loads((known / f"{key}.json").read_text())
 
 
 def _is_known(path):
@@ -105,80 +129,141 @@ def _is_known(path):
         return False
 
 
-def _task(submission, seed):
-    model = submission.model.read_bytes() if submission.model else None
-    return shard.Task(submission.assignment, submission.notebook.read_bytes(), model, seed)
+def _task(notebook, seed, images):
+    model = notebook.with_name(MODEL_FILE)
+    model = model.read_bytes() if model.exists() else None
+    of_voc = model is not None and voc_images.needed(model)
+    return shard.Task(notebook.stem, notebook.read_bytes(), model, seed if model else 0, images if of_voc else "")
 
 
-def _deliver(submission, known, course):
-    """Put one student's result and autograded notebook where nbgrader's commands look for the latter."""
-    result = json.loads(known.with_suffix(".json").read_text())
-    folder = course / "autograded" / submission.student / submission.assignment
-    folder.mkdir(parents=True, exist_ok=True)
-    notebook = known.with_suffix(".ipynb")
-    if notebook.exists():
-        _write(folder / f"{submission.assignment}.ipynb", notebook.read_text())
-    timestamp = submission.notebook.with_name("timestamp.txt")
-    late = {"timestamp": timestamp.read_text().strip()} if timestamp.exists() else {}
-    result = {"student": submission.student, "name": submission.name, **result, **late}
-    _write(folder / RESULT, json.dumps(result))
+def _autograded(notebook, folder):
+    """submitted/ada/01_setup/01_setup.ipynb -> autograded/ada/01_setup/01_setup.ipynb"""
+    return folder / "autograded" / notebook.relative_to(folder / "submitted")
 
 
-def _held_out_seed(course):
+def _deliver(notebook, graded, folder):
+    """Put an autograded notebook, and what nbgrader's commands need beside it, where they look for it."""
+    place = _autograded(notebook, folder)
+    for source, target in ((graded, place), *((notebook.with_name(name), place.with_name(name))
+                                              for name in ("timestamp.txt", "submission_secret.txt"))):
+        text = _read(source)
+        if text is not None and _read(target) != text:
+            _write(target, text)
+
+
+def _told(outcomes, total):
+    """`outcomes`, with a line now and then that says how far it is."""
+    start = said = time.monotonic()
+    for number, outcome in enumerate(outcomes, start=1):
+        yield outcome
+        now = time.monotonic()
+        if now - said > EVERY or number == total:
+            said, left = now, (now - start) / number * (total - number)
+            print(f"  {number} of {total} notebooks, {_minutes(now - start)}"
+                  + (f", about {_minutes(left)} left" if number < total else ""), flush=True)
+
+
+def _minutes(seconds):
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _held_out_seed(folder):
     """Draws the images that models are judged on: once for a folder of grades, so that all are judged alike."""
-    path = course / "held_out_seed"
+    path = folder / "held_out_seed"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, str(secrets.randbelow(2 ** 30)))
     return int(path.read_text())
 
 
-def _export(course, settings):
-    """nbgrader's own CSV."""
-    with gradebook.Gradebook(gradebook.url(course / "gradebook.db"), gradebook.COURSE) as book:
-        CsvExportPlugin(config=settings, to=str(course / "grades.csv")).export(book)
+def _config(folder):
+    """So that formgrader and nbgrader's commands work in the folder of grades too."""
+    return (f"load_subconfig('nbgrader_config.py', path={str(ROOT)!r})\nc = get_config()\n"
+            f"c.CourseDirectory.source_directory = {str(ROOT / 'solutions')!r}\n"
+            f"c.Judge.held_out_seed = {_held_out_seed(folder)}\n")
 
 
-def _summary(graded, course):
-    totals = {}
+def remove(student, folder):
+    """Take a student out: what was handed in, marks and pages. A later download that has them brings them back."""
+    plain = student not in ("", ".", "..") and Path(student).name == student
+    there = [path for place in ("submitted", "autograded", "feedback") if (path := folder / place / student).is_dir()]
+    book = folder / "gradebook.db"
+    if not plain or not (book.exists() and gradebook.remove(book, student) or there):
+        ids = sorted(path.name for path in folder.glob("submitted/*"))
+        raise SettingsError(f"REMOVE: expected the id of a student in {show(folder)}, found {student!r}; the ids are "
+                            f"{', '.join(ids[:MANY])}{', ...' if len(ids) > MANY else ''}")
+    for place in there:
+        shutil.rmtree(place)
+    print(f"{student} was taken out of {show(folder)}.")
+
+
+def _summary(graded, problems, written, failed, folder):
+    totals, flagged, ended = {}, set(), set()
     for result in graded:
-        totals[result["student"]] = totals.get(result["student"], 0) + result["score"]
-    best = sum(results.max_score(notebook) for notebook in shard.release().values())
-    print(f"students        {len(totals)}, median {statistics.median(totals.values()):g} of {best:g} points")
-    flagged = [result for result in graded if result["flags"]]
-    ended = [result for result in graded if result["problem"]]
-    print(f"look at         {len(flagged)} flagged notebooks, {len(ended)} that did not run to their end")
-    for name, what in (("report.html", "the class, in one page"), ("grades.csv", "nbgrader's export"),
-                       ("feedback/", "for each student"), ("gradebook.db", "for nbgrader and formgrader")):
-        print(f"{show(course / name):28} {what}")
+        student = result["student"]
+        totals[student] = totals.get(student, 0) + result["score"]
+        flagged |= {student} if result["flags"] else set()
+        ended |= {student} if result["problem"] else set()
+    best = sum(map(course.max_score, course.release()))
+    by_hand = sum(each["by_hand"] for result in graded for each in result["exercises"])
+    late = sum(result["penalty"] > 0 for result in graded)
+    print(f"\n{len(totals)} students have marks; half of them have {statistics.median(totals.values()):g} or more of "
+          f"{best:g} points.")
+    if by_hand or late:
+        print(f"{_count(by_hand, 'mark was', 'marks were')} given by hand, {_count(late, 'notebook', 'notebooks')} lost "
+              "points for coming late.")
+    for students, what in ((flagged, "flagged notebooks"), (ended, "notebooks that did not run to their end")):
+        if students:
+            print(f"Please look at the {what} of {_count(len(students), 'student', 'students')}, in the report.")
+    if problems:
+        print(f"{_count(len(problems), 'file needs', 'files need')} a look, in the report.")
+    for student, name in failed:
+        print(f"No feedback page could be made for {student}, {name}; look at the notebook in formgrader.")
+    print()
+    for name, what in (("report.html", "the class on one page"), ("grades.csv", "the marks as a table"),
+                       ("feedback/", f"a page for each student and notebook, {written} of them new"),
+                       ("gradebook.db", "the marks for formgrader")):
+        print(f"{show(folder / name):28} {what}")
+
+
+def _count(number, one, more):
+    return f"{number} {one if number == 1 else more}"
+
+
+def _read(path):
+    try:
+        return path.read_text(encoding="utf-8").strip() if path.suffix == ".txt" else path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
 
 
 def _write(path, text):
     with atomic(path) as half_done:
-        half_done.write_text(text)
+        half_done.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager
-def _alone(course):
+def _alone(folder):
     """One grading at a time in a folder."""
-    course.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(course / ".lock", timeout=0):
+        with filelock.FileLock(folder / ".lock", timeout=0):
             yield
     except filelock.Timeout:
-        raise SettingsError(f"another make grade is at work in {show(course)}; wait for its end") from None
+        raise SettingsError(f"another make grade is at work in {show(folder)}; wait for its end") from None
 
 
 def _arguments():
     parser = argparse.ArgumentParser(prog="make grade", description=__doc__.split("\n\n")[0])
-    parser.add_argument("submissions", help="a folder or zip: an LMS download, or a folder for each student")
+    parser.add_argument("submissions", nargs="?", help="a folder or zip: an LMS download, or a folder for each student; "
+                        "left out, what was handed in before is graded again")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="where marks go (build/grades)")
+    parser.add_argument("--remove", metavar="STUDENT", help="take the student with this id out first")
     parser.add_argument("--scheduler", default=scheduler(), help="a Dask scheduler's address")
     parser.add_argument("--workers", type=int, help="processes on this machine (as many as it has cores)")
     arguments = parser.parse_args()
-    if not arguments.submissions:
-        parser.exit(2, "make grade: say where the submissions are: make grade SUBMISSIONS=folder\n")
     arguments.output = arguments.output.absolute()
+    if not (arguments.submissions or (arguments.output / "submitted").is_dir()):
+        parser.exit(2, "make grade: say where the submissions are: make grade SUBMISSIONS=folder\n")
     return arguments
 
 

@@ -1,20 +1,25 @@
-"""nbgrader's gradebook: made from the course, one for each shard, and the results merged into the course's own."""
+"""nbgrader's gradebook: made from the course, filled with results, and read back as the marks that people are shown."""
 
+import contextlib
+import copy
 import sqlite3
 import tempfile
 import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
 import nbgrader.api
 import sqlalchemy.exc
 from alembic.script import ScriptDirectory
-from nbgrader.api import Gradebook
+from nbgrader.api import (BaseCell, Comment, Grade, Gradebook, GradeCell, MissingEntry, Notebook, SolutionCell,
+                          SourceCell, Student, SubmittedAssignment, SubmittedNotebook)
 from nbgrader.dbutil import ALEMBIC_DIR
+from nbgrader.plugins import CsvExportPlugin
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
-from nbgrader.utils import parse_utc
+from nbgrader.utils import is_grade, is_locked, is_solution, parse_utc
 
-from tools import notebooks
+from grading import course
 
 COURSE = "segmentation-course"
 warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning)  # nbgrader's queries while it adds a submission
@@ -24,6 +29,117 @@ nbgrader.api.get_alembic_version = lambda: ScriptDirectory(ALEMBIC_DIR).get_curr
 
 class GradebookError(RuntimeError):
     """The gradebook can't be used; the message says what to do."""
+
+
+@dataclass
+class Mark:
+    """What the gradebook says of one student's notebook; points and comments go by exercise."""
+
+    name: str
+    timestamp: object = None
+    raw_score: float = 0.0
+    max_score: float = 0.0
+    penalty: float = 0.0
+    points: dict = field(default_factory=dict)
+    max_points: dict = field(default_factory=dict)
+    by_hand: list = field(default_factory=list)
+    comments: dict = field(default_factory=dict)
+
+    @property
+    def score(self):
+        """As nbgrader's CSV has it: never below nothing."""
+        return max(0.0, self.raw_score - self.penalty)
+
+
+def marks(path, student=None):
+    """(student, assignment) to Mark, of all or of one student."""
+    found, notebooks = {}, {}
+    with Gradebook(url(path), COURSE) as book:
+        def of(query, *joins):
+            """The rows of a query that lead to a submission, of `student` alone if there is one."""
+            for table, condition in joins:
+                query = query.join(table, condition)
+            query = query.join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            return query.filter(SubmittedAssignment.student_id == student) if student else query
+        rows = of(book.db.query(SubmittedNotebook.id, SubmittedNotebook.late_submission_penalty, Notebook.name,
+                                SubmittedAssignment.timestamp, Student.id, Student.first_name, Student.last_name),
+                  (Notebook, SubmittedNotebook.notebook_id == Notebook.id)).join(
+            Student, SubmittedAssignment.student_id == Student.id)
+        grades = of(book.db.query(Grade.notebook_id, GradeCell.name, Grade.score, Grade.manual_score,
+                                  Grade.extra_credit, GradeCell.max_score),
+                    (GradeCell, Grade.cell_id == GradeCell.id),
+                    (SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)).order_by(GradeCell.name)
+        comments = of(book.db.query(Comment.notebook_id, BaseCell.name, Comment.manual_comment),
+                      (BaseCell, Comment.cell_id == BaseCell.id),
+                      (SubmittedNotebook, Comment.notebook_id == SubmittedNotebook.id))
+        for id, penalty, notebook, timestamp, owner, first, last in rows:
+            name = " ".join(filter(None, [first, last])) or owner
+            found[owner, notebook] = notebooks[id] = Mark(name, timestamp, penalty=penalty or 0.0)
+        for id, cell, score, manual, extra, most in grades:
+            if mark := notebooks.get(id):
+                exercise = cell.removeprefix("test_")
+                mark.points[exercise] = score
+                mark.raw_score += score
+                mark.max_points[exercise] = most
+                mark.max_score += most
+                if manual is not None or extra:
+                    mark.by_hand.append(exercise)
+        for id, cell, comment in comments:
+            if id in notebooks and comment is not None:
+                notebooks[id].comments[cell] = comment
+    return found
+
+
+def merge(path, results, config):
+    """Write all results into the gradebook at `path`; marks given by hand stay. Raises GradebookError.
+
+    A result is {"student", "name" or None, "assignment", "timestamp" or None, "exercises"}.
+    """
+    with _usable(path):
+        add_course(path, config)
+        with Gradebook(url(path), COURSE) as book:
+            for result in results:
+                _write(book, result)
+            book.db.commit()
+            late = [(student.id, submission.assignment.name) for student in book.students
+                    for submission in student.submissions
+                    if submission.duedate or submission.notebooks[0].late_submission_penalty]
+        for student, assignment in late:
+            AssignLatePenalties(config=config).preprocess(nbformat.v4.new_notebook(), resources(path, assignment, student))
+
+
+def remove(path, student):
+    """Take a student out; False if the gradebook does not know them."""
+    with _usable(path), Gradebook(url(path), COURSE) as book:
+        try:
+            book.remove_student(student)
+        except MissingEntry:
+            return False
+        return True
+
+
+def export(path, table, config):
+    """nbgrader's own CSV, as the file `table`."""
+    with Gradebook(url(path), COURSE) as book:
+        CsvExportPlugin(config=config, to=str(table)).export(book)
+
+
+@contextlib.contextmanager
+def _usable(path):
+    """What SQLite says of a gradebook that is locked, broken or full, as a GradebookError."""
+    try:
+        if path.exists():
+            with sqlite3.connect(path, timeout=5) as connection:  # known before a mark is written
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("PRAGMA schema_version")
+            connection.close()
+        yield
+    except (sqlite3.DatabaseError, sqlalchemy.exc.SQLAlchemyError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        cure = ("close formgrader and whatever else has it open" if "locked" in reason else
+                "free some space" if "full" in reason else "move it away (marks given by hand are in it)")
+        raise GradebookError(f"gradebook: expected one that can be written, found '{reason}'; {cure}, then run "
+                             "make grade again: what was graded is kept") from None
 
 
 def blank(config):
@@ -37,50 +153,54 @@ def blank(config):
 def add_course(path, config):
     """Make the course's notebooks, hidden tests and all, known to the gradebook at `path`.
 
-    What `nbgrader generate_assignment` does on the way to a release, up to the saving.
+    What `nbgrader generate_assignment` does on the way to a release, up to the saving. Exercises may have come and
+    gone since the last time, which nbgrader itself refuses once there are submissions.
     """
-    with Gradebook(url(path), COURSE) as gradebook:
-        for name in notebooks.NAMES:
-            gradebook.update_or_create_assignment(name)
     steps = config.GenerateAssignment.preprocessors
-    for name in notebooks.NAMES:
-        notebook = nbformat.read(notebooks.solution(name), as_version=4)
+    for name, notebook in course.solutions().items():
+        with Gradebook(url(path), COURSE) as book:
+            book.update_or_create_assignment(name)
+            _renew_cells(book, name, notebook)
+        notebook = copy.deepcopy(notebook)
         for step in steps[:steps.index(SaveCells) + 1]:
             notebook, _ = step(config=config).preprocess(notebook, resources(path, name))
 
 
-def merge(path, results, config):
-    """Write all results into the gradebook at `path`; marks given by hand stay. Raises GradebookError."""
+def _renew_cells(book, name, notebook):
+    """Let the gradebook forget the cells that the notebook has no more, and give each submission its new ones."""
     try:
-        if path.exists():
-            with sqlite3.connect(path, timeout=5) as connection:  # locked or broken: known before a mark is written
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("PRAGMA schema_version")
-            connection.close()
-        add_course(path, config)
-        with Gradebook(url(path), COURSE) as gradebook:
-            for result in results:
-                _write(gradebook, result)
-            gradebook.db.commit()
-        for result in results:
-            if result.get("timestamp"):
-                AssignLatePenalties(config=config).preprocess(
-                    nbformat.v4.new_notebook(), resources(path, result["assignment"], result["student"]))
-    except (sqlite3.DatabaseError, sqlalchemy.exc.SQLAlchemyError) as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        cure = ("close formgrader and whatever else has it open" if "locked" in reason else
-                "free some space" if "full" in reason else "move it away (marks given by hand are in it)")
-        raise GradebookError(f"gradebook: expected one that can be written, found '{reason}'; {cure}, then run "
-                             "make grade again: what was graded is kept") from None
+        known = book.find_notebook(name, name)
+    except MissingEntry:
+        return
+    wanted = {kind: {cell.metadata.nbgrader["grade_id"]: cell for cell in notebook.cells if test(cell)}
+              for kind, test in ((GradeCell, is_grade), (SolutionCell, is_solution), (SourceCell, lambda cell:
+                                 is_grade(cell) or is_solution(cell) or is_locked(cell)))}
+    for kind, cells in wanted.items():
+        old = known.source_cells if kind is SourceCell else [cell for cell in known._base_cells if isinstance(cell, kind)]
+        for cell in [cell for cell in old if cell.name not in cells]:
+            for mark in [] if kind is SourceCell else [*cell.grades, *cell.comments]:
+                book.db.delete(mark)
+            book.db.delete(cell)
+        for grade_id in cells.keys() - {cell.name for cell in old}:
+            more = {} if kind is SolutionCell else {"cell_type": cells[grade_id].cell_type}
+            if kind is GradeCell:
+                more["max_score"] = float(cells[grade_id].metadata.nbgrader["points"])
+            new = kind(name=grade_id, notebook=known, **more)
+            book.db.add(new)
+            for submission in [] if kind is SourceCell else known.submissions:
+                book.db.add((Grade if kind is GradeCell else Comment)(cell=new, notebook=submission))
+    book.db.commit()
 
 
-def _write(gradebook, result):
+def _write(book, result):
     student, assignment = result["student"], result["assignment"]
-    gradebook.update_or_create_student(student, last_name=plain(result["name"]))
-    late = {"timestamp": parse_utc(result["timestamp"])} if result.get("timestamp") else {}
-    gradebook.update_or_create_submission(assignment, student, **late)
+    known = book.update_or_create_student(student)
+    if result["name"]:
+        known.last_name = plain(result["name"])
+    timestamp = parse_utc(result["timestamp"]) if result.get("timestamp") else None
+    book.update_or_create_submission(assignment, student, timestamp=timestamp)
     for exercise in result["exercises"]:
-        grade = gradebook.find_grade(f"test_{exercise['name']}", assignment, assignment, student)
+        grade = book.find_grade(f"test_{exercise['name']}", assignment, assignment, student)
         grade.auto_score = exercise["points"]
         grade.needs_manual_grade = grade.manual_score is not None
 

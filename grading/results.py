@@ -1,57 +1,82 @@
-"""What an autograded notebook came to, as one plain dictionary (JSON): points, reasons, repairs, flags."""
+"""What an autograded notebook came to, as one plain dictionary (JSON): points, outcomes, reasons, repairs, flags."""
 
 import re
 
 from nbgrader.utils import determine_grade, is_grade, is_solution
 
+from grading import course
+
 MOST = 2000  # characters of a reason
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_NAMED = re.compile(r"Not yet: ([a-z0-9 ]{1,60})\.")
-_NOT_RUN = {"KernelDied", "TimeUp", "OutputTooLong", "MemoryUp", "DiskFull", "CellTimeoutError"}
+OUTCOMES = ("right", "wrong", "raised", "not_attempted", "not_run")
 
 
 def collect(notebook):
     """Of an autograded notebook: score, max_score, exercises, repairs, flags, problem."""
-    course = notebook.metadata.get("course", {})
+    about = notebook.metadata.get("course", {})
     sources = {cell.metadata.nbgrader["grade_id"]: cell.source for cell in notebook.cells if is_solution(cell)}
     exercises = [exercise(cell, sources) for cell in notebook.cells if is_grade(cell)]
-    return {"score": sum(each["points"] for each in exercises),
-            "max_score": sum(each["max_points"] for each in exercises), "exercises": exercises,
-            "repairs": list(course.get("repairs", [])), "flags": list(course.get("flags", [])),
-            "problem": course.get("problem")}
+    return _result(exercises, list(about.get("repairs", [])), list(about.get("flags", [])), about.get("problem"))
 
 
 def exercise(cell, sources):
     """One graded cell: name, points, outcome, misconception, reason, and the student's answer."""
     name = cell.metadata.nbgrader["grade_id"].removeprefix("test_")
     points, max_points = determine_grade(cell)
-    error = next((output for output in cell.outputs if output.output_type == "error"), None)
-    outcome, misconception, reason = ("right", None, None) if error is None else explain(error)
-    return {"name": name, "points": float(points or 0), "max_points": max_points, "outcome": outcome,
-            "misconception": misconception, "reason": reason, "source": sources.get(name, "")}
+    return {"name": name, "points": float(points or 0), "max_points": float(max_points), **said(cell),
+            "source": sources.get(name, "")}
 
 
-def explain(error):
-    """Outcome, misconception and reason that an error output tells of."""
-    lines = [_ANSI.sub("", line) for line in "\n".join(error.traceback)[:10 * MOST].splitlines()]
-    named = _NAMED.match(lines[0]) if lines else None
-    if named:
-        id = named[1].replace(" ", "_")
-        outcome = id if id in ("not_attempted", "raised") else "wrong"
-        return outcome, None if outcome == "not_attempted" else id, "\n".join(lines[1:])[:MOST].strip()
-    outcome = "not_run" if error.ename in _NOT_RUN else "raised"
-    return outcome, None, f"{error.ename}: {error.evalue}"[:MOST] if outcome == "raised" else error.evalue[:MOST]
+def said(cell):
+    """What the grader wrote on a graded cell: outcome, misconception or None, reason or None."""
+    fields = cell.metadata.get("course") or _of_error(cell)
+    outcome = fields.get("outcome")
+    return {"outcome": outcome if outcome in OUTCOMES else "not_run", "misconception": fields.get("misconception"),
+            "reason": (fields.get("reason") or "")[:MOST] or None}
 
 
-def not_graded(release, reason):
-    """The result of a submission that could not be run at all: no points, and why."""
+def not_graded(name, reason):
+    """The result of a submission of notebook `name` that could not be run at all: no points, and why."""
     exercises = [{"name": cell.metadata.nbgrader["grade_id"].removeprefix("test_"), "points": 0.0,
                   "max_points": float(cell.metadata.nbgrader["points"]), "outcome": "not_run", "misconception": None,
-                  "reason": reason, "source": ""} for cell in release.cells if is_grade(cell)]
-    return {"score": 0.0, "max_score": sum(each["max_points"] for each in exercises), "exercises": exercises,
-            "repairs": [], "flags": [], "problem": reason}
+                  "reason": reason, "source": ""} for cell in course.release()[name].cells if is_grade(cell)]
+    return _result(exercises, [], [], reason)
 
 
-def max_score(release):
-    """Points of a released notebook."""
-    return sum(float(cell.metadata.nbgrader["points"]) for cell in release.cells if is_grade(cell))
+def with_marks(results, marks):
+    """The results with the points that the gradebook has: marks given by hand and late penalties included.
+
+    Whoever has a mark there without having handed anything in is added.
+    """
+    known = {(result["student"], result["assignment"]) for result in results}
+    extra = [{"student": student, "assignment": name, "seconds": 0.0} |
+             not_graded(name, "Nothing was handed in.") | {"problem": None}
+             for student, name in marks.keys() - known if name in course.release()]
+    return [_with_mark(result, marks[result["student"], result["assignment"]]) for result in [*results, *extra]]
+
+
+def _with_mark(result, mark):
+    exercises = [one | {"points": mark.points.get(one["name"], 0.0), "by_hand": one["name"] in mark.by_hand}
+                 for one in result["exercises"]]
+    return result | {"name": mark.name, "score": mark.score, "max_score": mark.max_score, "penalty": mark.penalty,
+                     "exercises": exercises}
+
+
+def _result(exercises, repairs, flags, problem):
+    return {"score": sum(each["points"] for each in exercises),
+            "max_score": sum(each["max_points"] for each in exercises), "exercises": exercises, "repairs": repairs,
+            "flags": flags, "problem": problem}
+
+
+def _of_error(cell):  # until the judge writes the fields itself
+    error = next((output for output in cell.get("outputs", []) if output.output_type == "error"), None)
+    if error is None:
+        return {"outcome": "right"}
+    lines = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", "\n".join(error.traceback)).splitlines()
+    if lines and (named := re.match(r"Not yet: ([a-z0-9 ]{1,60})\.", lines[0])):
+        id = named[1].replace(" ", "_")
+        outcome = id if id in ("not_attempted", "raised") else "wrong"
+        return {"outcome": outcome, "misconception": id if outcome == "wrong" else None,
+                "reason": "\n".join(lines[1:]).strip()}
+    not_run = error.ename in {"KernelDied", "TimeUp", "OutputTooLong", "MemoryUp", "DiskFull", "CellTimeoutError"}
+    return {"outcome": "not_run" if not_run else "raised",
+            "reason": error.evalue if not_run else f"{error.ename}: {error.evalue}"}

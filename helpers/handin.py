@@ -97,7 +97,8 @@ def scores(exercises, namespace):
     """The visible checks, run once more on what the notebook has now: a line each, and their sum."""
     lines, total = [], 0
     for exercise in exercises:
-        says = verdict(exercise.source, namespace)
+        lent = any(checks.is_lent(namespace.get(function)) for function in exercise.functions)
+        says = "lent, which earns no points" if lent else verdict(exercise.source, namespace)
         points = 0 if says else exercise.points
         total += points
         title = f"{exercise.number} {exercise.title}"

@@ -3,8 +3,8 @@
     python -m helpers.score file SEED MODEL_FILE                    one line of JSON
     python -m helpers.score untrained SEED MODEL DATASET SIZE       the same for a model before training
 
-Images of the embedded data set are drawn from SEED; those of Pascal VOC are the validation images of the
-course's own settings, if they are on VOC.
+Images of the embedded data set are drawn from SEED; those of Pascal VOC are the validation images in
+data/voc, if they are there.
 """
 
 import json
@@ -75,8 +75,8 @@ def untrained(seed, name, dataset, size):
 
 def _on_fresh_images(model, dataset, size, seed):
     if dataset == "voc":
-        here = settings.load()
-        return score(model, dataset, here.data_root, size) if here.dataset == dataset else {}
+        root = settings.ROOT / "data" / "voc"  # in the jail, where the grader has put it
+        return score(model, dataset, root, size) if (root / "VOCdevkit").is_dir() else {}
     with tempfile.TemporaryDirectory() as folder:
         shapes.write(folder, {"train": 1, "val": DRAWN}, {"train": 0, "val": FIRST_SEED + int(seed)})
         return score(model, dataset, folder, size)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from helpers import colab, settings, voc
+from helpers import notebook, settings, voc
 from tools import notebooks
 
 OUTPUT = settings.ROOT / "build" / "verify"
@@ -36,7 +36,8 @@ def main():
 def verify(say):
     """Run everything, one line of the log after the other through `say`; whether it passed."""
     config = settings.load()
-    for line in (about(), *colab.table().splitlines(), colab.runtime(), *warnings(config)):
+    runtime = f"Runtime: {notebook.runtime(config.dataset)}"
+    for line in (about(), *notebook.table().splitlines(), runtime, *warnings(config)):
         say(line)
     devkit = voc.prepare(config)
     train, val = (len(devkit.open(split)) for split in ("train", "val"))
@@ -76,7 +77,7 @@ def warnings(config):
 def run_solutions(say, environment):
     """nbval-lax over the five solutions, in order; whether every cell ran."""
     if not importlib.util.find_spec("nbval"):
-        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", f"nbval=={colab.tested()['nbval'][0]}"],
+        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", f"nbval=={notebook.tested()['nbval'][0]}"],
                        check=True)
     command = [sys.executable, "-m", "pytest", "-v", "-o", "addopts=", "--no-header", "-p", "no:cacheprovider",
                "--rootdir", str(settings.ROOT), "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "14400",

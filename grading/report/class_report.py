@@ -2,13 +2,14 @@
 
     report.write(results, intake, "report.html")
 
-`results` holds a dictionary for each student and notebook (see `results.collect`), with the student's id and name.
+`results` holds a dictionary for each student and notebook, with the gradebook's points (see `results.with_marks`).
 """
 
 import statistics
 from collections import Counter, defaultdict
 
-from grading.report import anonymous, similar
+from grading import course
+from grading.report import anonymous, similar, words
 from grading.report.page import clean, render
 from helpers.files import atomic
 
@@ -19,7 +20,7 @@ KINDS = {"tampering": "Tampering", "edited": "Locked cells that were edited",
 EXAMPLES, BINS = 40, 10  # misconceptions that get an example, bars of a histogram
 # Clicking a column's head sorts by it; without scripts the table stands as it is, by name
 SCRIPT = """
-for (const head of document.querySelectorAll("table.sortable th")) {
+for (const head of document.querySelectorAll("table.sortable thead th")) {
   const button = document.createElement("button");
   button.append(...head.childNodes);
   head.append(button);
@@ -53,11 +54,12 @@ def summary(results):
     students = _students(results)
     totals = [student["total"] for student in students]
     most = sum(best.values())
-    return {"students": students, "names": names, "best": best, "most": most, "notebooks": len(results),
+    titles = course.titles()
+    return {"titles": titles, "students": students, "names": names, "best": best, "most": most, "notebooks": len(results),
             "median": statistics.median(totals) if totals else 0,
             "ended": [result for result in results if result["problem"]],
             "histograms": [("All notebooks", histogram(totals, most))] * (len(names) > 1) +
-                          [(name, histogram([result["score"] for result in results if result["assignment"] == name],
+                          [(titles.get(name, name), histogram([result["score"] for result in results if result["assignment"] == name],
                                             best[name])) for name in names],
             "exercises": _exercises(results), "misconceptions": _misconceptions(results), "flags": _flags(results),
             "groups": similar.groups(results), "repairs": _repairs(results), "labels": _labels(students)}
@@ -79,12 +81,15 @@ def _students(results):
     rows = {}
     for result in results:
         row = rows.setdefault(result["student"], {"id": result["student"], "name": result["name"] or result["student"],
-                                                  "scores": {}, "total": 0, "flags": 0, "problems": 0, "repairs": 0})
+                                                  "scores": {}, "total": 0, "flags": 0, "problems": 0, "repairs": 0,
+                                                  "by_hand": 0, "late": 0})
         row["scores"][result["assignment"]] = result["score"]
         row["total"] += result["score"]
         row["flags"] += len(result["flags"])
         row["problems"] += bool(result["problem"])
         row["repairs"] += bool(result["repairs"])
+        row["late"] += result.get("penalty", 0) > 0
+        row["by_hand"] += any(exercise.get("by_hand") for exercise in result["exercises"])
     return sorted(rows.values(), key=lambda row: (clean(row["name"]).casefold(), row["id"]))
 
 
@@ -115,21 +120,20 @@ def _segments(counts):
 
 def _misconceptions(results):
     """The commonest first: id, exercise, how many, what the check says, and an example."""
-    found, handed_in = defaultdict(list), Counter()
+    named, handed_in = defaultdict(list), Counter()
     for result in results:
         for exercise in result["exercises"]:
             handed_in[result["assignment"], exercise["name"]] += 1
-            if exercise["misconception"] and exercise["misconception"] not in ("raised", "not_attempted"):
-                found[result["assignment"], exercise["name"], exercise["misconception"]].append(exercise)
+            if exercise["outcome"] == "wrong" and exercise["misconception"]:
+                named[result["assignment"], exercise["name"], exercise["misconception"]].append(exercise)
     people = anonymous.People(results)
     rows = []
-    for (notebook, name, id), all_of_them in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
+    for (notebook, name, id), all_of_them in sorted(named.items(), key=lambda item: (-len(item[1]), item[0])):
         row = {"id": id, "title": id.replace("_", " "), "exercise": name, "notebook": notebook,
                "count": len(all_of_them), "share": len(all_of_them) / handed_in[notebook, name], "says": "",
                "sources": [], "example": None}
         if len(rows) < EXAMPLES:
-            said = Counter((exercise["reason"] or "").rpartition("\nSee exercise")[0] or exercise["reason"] or ""
-                           for exercise in all_of_them)
+            said = Counter(words.said("wrong", id, exercise["reason"]) for exercise in all_of_them)
             row["says"] = people.hidden(min(said, key=lambda text: (-said[text], len(text), text)))
             row["sources"] = [exercise["source"] for exercise in all_of_them if exercise["source"]]
             row["example"] = people.example(row["sources"])
@@ -139,13 +143,13 @@ def _misconceptions(results):
 
 def _flags(results):
     """(title, [(result, flag)]) by kind, the gravest first."""
-    found = defaultdict(list)
+    by_kind = defaultdict(list)
     for result in results:
         for flag in result["flags"]:
-            found[flag["kind"]].append((result, flag))
-    order = [*KINDS, *sorted(set(found) - set(KINDS))]
-    return [(KINDS.get(kind, clean(kind, 60).replace("_", " ").capitalize()), found[kind])
-            for kind in order if kind in found]
+            by_kind[flag["kind"]].append((result, flag))
+    order = [*KINDS, *sorted(set(by_kind) - set(KINDS))]
+    return [(KINDS.get(kind, clean(kind, 60).replace("_", " ").capitalize()), by_kind[kind])
+            for kind in order if kind in by_kind]
 
 
 def _labels(students):
@@ -157,8 +161,8 @@ def _labels(students):
 
 def _repairs(results):
     """(what was repaired, [results]), the commonest first."""
-    found = defaultdict(list)
+    by_text = defaultdict(list)
     for result in results:
         for repair in dict.fromkeys(result["repairs"]):
-            found[repair].append(result)
-    return sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+            by_text[repair].append(result)
+    return sorted(by_text.items(), key=lambda item: (-len(item[1]), item[0]))

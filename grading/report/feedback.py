@@ -1,80 +1,110 @@
-"""Feedback for students: nbgrader's `generate_feedback` with a page of our own that nothing in a notebook can act in.
+"""Feedback for students: a page for each notebook, with marks from the gradebook, in which nothing can act.
 
-`configure(c)` in nbgrader_config.py makes nbgrader's own command write it; `write` does so in process, for all.
-Points come from the gradebook. Everything else in a notebook may be hostile: outputs are kept as plain text and
-checked pictures, text as sanitised markdown, and the page's Content-Security-Policy lets nothing run or load.
+`configure(c)` in nbgrader_config.py makes nbgrader's own `generate_feedback` write it; `write` does so for a folder
+of grades, where something has changed. All that stands in a notebook may be hostile: outputs are kept as plain text
+and checked pictures, text as sanitised markdown, and the page's Content-Security-Policy lets nothing run or load.
 """
 
 import base64
 import binascii
-import copy
 import functools
+import hashlib
 import io
+import json
 import re
+from datetime import datetime
 from pathlib import Path
 
 import bleach
+import nbformat
 from markupsafe import Markup, escape
 from nbconvert.exporters import Exporter
 from nbconvert.filters import ansi2html
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
-from nbgrader.converters import GenerateFeedback
-from nbgrader.converters.base import NbGraderException
-from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
+from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
 from PIL import Image
-from traitlets.config import PyFileConfigLoader
 
-from grading.report.page import clean, render
-from grading.results import explain
-from helpers.settings import ROOT
+from grading import course, gradebook, results
+from grading.report import words
+from grading.report.page import TEMPLATES, clean, render
+from helpers.files import atomic
 
 TEXT = 10_000  # characters of a text
 PICTURE, PICTURES = 1_000_000, 4_000_000  # characters of a picture, of all in a notebook
 OUTPUTS, SIDE = 30, 4000  # outputs of a cell, pixels of a picture's side
 _HIDDEN = re.compile(r"^ *### BEGIN HIDDEN TESTS.*?(?:^ *### END HIDDEN TESTS[^\n]*\n?|\Z)", re.MULTILINE | re.DOTALL)
-_TAGS = ("a abbr b blockquote br code dd del details dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li ol p pre s strong sub "
+_TAGS = ("a abbr b blockquote br code dd del details dl dt em h3 hr i kbd li ol p pre s strong sub "
          "summary sup table tbody td th thead tr ul").split()
 
 
 def configure(c):
     """Make `nbgrader generate_feedback` write these pages, and formgrader show nothing that could act."""
     c.GenerateFeedback.exporter_class = FeedbackExporter
-    c.GenerateFeedback.preprocessors = [GetGrades]
+    c.GenerateFeedback.preprocessors = []  # the exporter asks the gradebook itself
     c.GenerateFeedback.post_convert_hook = only_pages
     # formgrader has a template of its own: these are its doors
     c.NbConvertBase.display_data_priority = ["image/png", "image/jpeg", "text/plain"]
     c.HTMLExporter.filters = {"markdown2html": markdown}
 
 
-def write(course, student="*"):
-    """Write feedback/<student>/<notebook>/<notebook>.html for everything under autograded/ in the folder `course`.
+def write(folder, marks):
+    """Write feedback/<student>/<notebook>/<notebook>.html for what is under autograded/ in a folder of grades.
 
-    Returns the (student, notebook) pairs that no page could be made for.
+    Only what has changed is written. `marks` are `gradebook.marks`. Returns how many pages were written, and the
+    (student, notebook) pairs that no page could be made for.
     """
-    course = Path(course).resolve()
-    own = course if (course / "nbgrader_config.py").exists() else ROOT
-    config = PyFileConfigLoader("nbgrader_config.py", path=str(own)).load_config()
-    configure(config)
-    config.CourseDirectory.root = str(course)
-    graded = sorted(course.glob(f"autograded/{student}/*/*.ipynb"))
-    for name in sorted({path.stem for path in graded}):
-        directory = CourseDirectory(config=config, assignment_id=name, student_id=student)
-        converter = GenerateFeedback(coursedir=directory, config=config, force=True)
-        try:
-            converter.start()
-        except NbGraderException:  # some student's page failed: the others are there, the missing ones are told
-            pass
-    return [(path.parts[-3], path.stem) for path in graded if not _page_of(path).exists()]
+    folder = Path(folder)
+    memory = folder / "feedback" / ".keys.json"
+    known = json.loads(memory.read_text()) if memory.exists() else {}
+    keys, written, failed = {}, 0, []
+    for path in sorted(folder.glob("autograded/*/*/*.ipynb")):
+        student, name = path.parts[-3], path.stem
+        if (student, name) not in marks:
+            continue
+        text, page = path.read_bytes(), _page_of(path)
+        key = hashlib.sha256(b"\0".join([_appearance(), repr(marks[student, name]).encode(), text])).hexdigest()
+        place = f"{student}/{name}"
+        if known.get(place) != key or not page.exists():
+            try:
+                html = page_of(nbformat.reads(text.decode(), as_version=4), marks[student, name], name)
+                with atomic(page) as half_done:
+                    half_done.write_text(html, encoding="utf-8", newline="\n")
+            except Exception:  # whatever a notebook breaks, the other pages are written
+                page.unlink(missing_ok=True)
+                failed.append((student, name))
+                continue
+            written += 1
+        _for_release(path, page)
+        keys[place] = key
+    with atomic(memory) as half_done:
+        half_done.write_text(json.dumps(keys))
+    return written, failed
+
+
+def _for_release(notebook, page):
+    """What `nbgrader release_feedback` reads beside a page; a secret is made up for who did not use its `submit`."""
+    for name, instead in (("timestamp.txt", ""), ("submission_secret.txt", hashlib.sha256(
+            f"{notebook.parts[-3]} did not use nbgrader submit".encode()).hexdigest())):
+        source = notebook.with_name(name)
+        text = source.read_text() if source.exists() else instead
+        if not (there := page.with_name(name)).exists() or there.read_text() != text:
+            there.write_text(text)
+
+
+@functools.cache
+def _appearance():
+    """What pages look like: changed, they are all written again."""
+    files = [*TEMPLATES.glob("*"), *Path(__file__).parent.glob("*.py")]
+    return json.dumps([*(path.read_text(encoding="utf-8") for path in sorted(files)), course.titles()]).encode()
 
 
 def only_pages(assignment, student, notebooks):
     """nbgrader copies whatever else lies beside a notebook: in feedback, only the pages stay."""
     pages = {_page_of(Path(notebook)) for notebook in notebooks}
-    kept = pages | {page.with_name("timestamp.txt") for page in pages}  # by which nbgrader sees what is out of date
+    kept = pages | {page.with_name(name) for page in pages for name in ("timestamp.txt", "submission_secret.txt")}
     for folder in {page.parent for page in pages}:
         for other in folder.rglob("*"):
             if (other.is_file() or other.is_symlink()) and other not in kept:
@@ -161,24 +191,47 @@ def _picture(data, kind, room):
 
 
 class FeedbackExporter(Exporter):
-    """A notebook with grades, made passive, as one page: points and reasons first, then answers, then the rest."""
+    """The page of a notebook, for nbgrader's own command."""
 
     file_extension = ".html"
     output_mimetype = "text/html"
 
     def from_notebook_node(self, nb, resources=None, **kw):
-        nb, _ = Passive().preprocess(copy.deepcopy(nb), {})  # whatever preprocessors are configured
+        ids = resources["nbgrader"]
+        marks = gradebook.marks(ids["db_url"].removeprefix("sqlite:///"), ids["student"])
+        page = page_of(nb, marks[ids["student"], ids["notebook"]], ids["notebook"])
         nb, resources = super().from_notebook_node(nb, resources, **kw)
-        parts, course = _parts(nb), nb.metadata.get("course", {})
-        grades = resources["nbgrader"]
-        page = render("feedback.html.j2", title=clean(grades["notebook"]), score=grades["score"],
-                      max_score=grades["max_score"], late_penalty=grades["late_penalty"], parts=parts,
-                      checks=[part for part in parts if part["kind"] == "check"],
-                      problem=course.get("problem"), repairs=list(course.get("repairs", [])))
         return page, resources
 
 
-def _parts(nb):
+def page_of(nb, mark, name):
+    """A notebook as a page: points and reasons first, then answers and checks, the rest folded away between them."""
+    nb, _ = Passive().preprocess(nb, {})
+    parts, about = _parts(nb, mark), nb.metadata.get("course", {})
+    checks = [part for part in parts if part["kind"] == "check"]
+    problem = about.get("problem")
+    return render("feedback.html.j2", title=_title(nb, name), mark=mark, parts=parts, checks=checks,
+                  handed_in=mark.timestamp and _date(mark.timestamp, time=True), graded=_date(about.get("graded")),
+                  problem=problem and words.without_paths(str(problem)), repairs=list(about.get("repairs", [])))
+
+
+def _title(nb, name):
+    """"1 · Setup: pictures, masks and a device", as the notebook's first heading says, else "Notebook 1"."""
+    release = course.release().get(name, nb)
+    headings = (re.match(r"# (.+)", cell.source) for cell in release.cells if cell.cell_type == "markdown")
+    return next((heading[1] for heading in headings if heading), course.titles().get(name, name))
+
+
+def _date(when, time=False):
+    """A datetime (UTC) or an ISO date as people write it: 3 November 2026, 14:05 UTC; None for none."""
+    try:
+        when = datetime.fromisoformat(when) if isinstance(when, str) else when
+        return when and f"{when.day} {when:%B %Y}" + (f", {when:%H:%M} UTC" if time else "")
+    except ValueError:
+        return None
+
+
+def _parts(nb, mark):
     """The notebook as checks, answers and the rest between them, ready for the template."""
     parts, number = [], 0
     for cell in nb.cells:
@@ -192,11 +245,16 @@ def _parts(nb):
             parts[-1]["cells"].append(shown)
             parts[-1]["raised"] |= any(output.output_type == "error" for output in cell.get("outputs", []))
             continue
-        shown |= {"kind": kind, "name": cell.metadata.nbgrader["grade_id"].removeprefix("test_"),
-                  "comment": markdown(cell.metadata.nbgrader.get("comment") or "")}
+        grade_id = cell.metadata.nbgrader["grade_id"]
+        exercise = grade_id.removeprefix("test_")
+        shown |= {"kind": kind, "title": course.titles().get(exercise, exercise.replace("_", " ")),
+                  "comment": markdown(mark.comments.get(grade_id) or "")}
         if kind == "check":
             number += 1
-            shown |= {"number": number} | _verdict(cell)
+            most = mark.max_points.get(exercise, 0.0)
+            points, reason = mark.points.get(exercise, 0.0), words.result(results.said(cell), exercise in mark.by_hand)
+            shown |= {"number": number, "points": points, "max_points": most, "reason": reason,
+                      "full": points >= most and (most > 0 or results.said(cell)["outcome"] == "right")}
         parts.append(shown)
     return parts
 
@@ -212,27 +270,18 @@ def _output(output, graded):
     """One passive output. A graded cell's error goes without its traceback, which quotes the hidden tests."""
     if output.output_type == "error":
         text = f"{output.ename}: {output.evalue}" if graded else "\n".join(output.traceback)
-        return {"label": "your code stopped with an error", "image": None, "text": Markup(ansi2html(text))}
+        return {"label": "This code stopped with an error:", "image": None, "text": _text(text)}
     if output.output_type == "stream":
-        return {"label": "printed" if output.name == "stdout" else "printed (stderr)", "image": None,
-                "text": Markup(ansi2html(output.text))}
+        label = "This code printed:" if output.name == "stdout" else "This code printed (as a warning or progress):"
+        return {"label": label, "image": None, "text": _text(output.text)}
     for mime in ("image/png", "image/jpeg"):
         if mime in output.data:
-            return {"label": "shown", "image": Markup(f"data:{mime};base64,{output.data[mime]}"), "text": ""}
-    return {"label": "shown", "image": None, "text": Markup(ansi2html(output.data["text/plain"]))}
+            return {"label": "This code showed:", "image": Markup(f"data:{mime};base64,{output.data[mime]}"), "text": ""}
+    return {"label": "This code showed:", "image": None, "text": _text(output.data["text/plain"])}
 
 
-def _verdict(cell):
-    """Points and reason of a graded cell."""
-    points, most = (float(cell.metadata.nbgrader.get(key) or 0) for key in ("score", "points"))
-    error = next((output for output in cell.get("outputs", []) if output.output_type == "error"), None)
-    _, misconception, reason = ("right", None, None) if error is None else explain(error)
-    if points >= most:
-        reason = "✓ Right." if error is None else f"Full points were given by hand. The check had said: {reason}"
-    elif error is None:
-        reason = "The grade was set by hand, or this cell was not run."
-    short = (misconception or "").replace("_", " ") or reason.partition("\n")[0]
-    return {"points": points, "max_points": most, "full": points >= most, "reason": reason, "short": short}
+def _text(text):
+    return Markup(ansi2html(words.without_paths(text)))
 
 
 @functools.lru_cache(maxsize=2000)
@@ -248,7 +297,11 @@ def markdown(source):
 
 
 class _Plain(IPythonRenderer):
-    """Pictures become their description (loading one would tell its host who reads), code has no colours."""
+    """Pictures become their description (loading one would tell its host who reads), code has no colours, and every
+    heading is one of the third order: those above it are the page's own."""
+
+    def heading(self, text, level, **attributes):
+        return f"<h3>{text}</h3>\n"
 
     def image(self, text, url, title=None):
         return str(escape(f"[picture: {text}]" if text else "[picture]"))

@@ -12,6 +12,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from grading.report.words import first, shortened
+
 TEMPLATES = Path(__file__).parent / "templates"
 # what turns, hides or splits text: controls, directional marks and overrides, separators
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
@@ -19,9 +21,8 @@ _FORMATTER = HtmlFormatter(nowrap=True)
 
 
 def clean(text, most=300):
-    """`text` without characters that turn or hide it, shortened to `most` characters."""
-    text = _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", str(text).replace("\r\n", "\n").replace("\r", "\n"))
-    return text if len(text) <= most else text[:most - 1] + "…"
+    """`text` without characters that turn or hide it, at most `most` characters of it in whole words."""
+    return shortened(_UNSEEN.sub("\N{REPLACEMENT CHARACTER}", str(text).replace("\r\n", "\n").replace("\r", "\n")), most)
 
 
 @functools.lru_cache(maxsize=2000)
@@ -49,7 +50,7 @@ def render(template, script="", **context):
 def _environment():
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
-    environment.filters.update(clean=clean, code=code, points=points)
+    environment.filters.update(clean=clean, code=code, points=points, first=first)
     return environment
 
 

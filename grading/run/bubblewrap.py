@@ -83,9 +83,15 @@ def _weights():
 
 
 def course_files():
-    """(outside, inside) of data set, fonts and weights; raises JailError without data."""
-    data = settings.data_root().resolve()
-    if not (data / "VOCdevkit").is_dir():
-        raise JailError(f"jail: expected VOCdevkit/ in {data}, found none; set DATA_ROOT to the folder that holds it")
+    """(outside, inside) of data sets, fonts and weights; raises JailError without data.
+
+    Notebooks always run on shapes. Pascal VOC, where there is DATASET=voc, is there for model files alone.
+    """
+    data = {"shapes": ROOT / "data" / "shapes"}
+    if settings.dataset() != "shapes":
+        data[settings.dataset()] = settings.data_root().resolve()
+    for place in data.values():
+        if not (place / "VOCdevkit").is_dir():
+            raise JailError(f"jail: expected VOCdevkit/ in {place}, found none; set DATA_ROOT to the folder that holds it")
     fonts = [(str(font), f"/tmp/matplotlib/{font.name}") for font in PREPARED.glob("fontlist-*.json")]
-    return [(str(data), f"{COURSE}/data/{settings.dataset()}"), *fonts, *_weights()]
+    return [*((str(place), f"{COURSE}/data/{name}") for name, place in data.items()), *fonts, *_weights()]

@@ -10,14 +10,17 @@ import sys
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_cell
 from nbgrader.api import Gradebook
 from PIL import Image
 from traitlets.config import Config
 
-from grading.report import feedback
+from grading import gradebook
+from grading.report import feedback, words
 from helpers.settings import ROOT
+from tests.support import axe
 from tests.support.hostile import HOSTILE, RUN, chromium, visit  # noqa: F401 (chromium is a fixture)
 from tools import notebooks
 
@@ -98,6 +101,11 @@ def write_course(folder, submissions, scores=None):
         book.db.commit()
 
 
+def written(folder):
+    """Write the pages of a course folder; the notebooks without one."""
+    return feedback.write(folder, gradebook.marks(folder / "gradebook.db"))[1]
+
+
 def page_of(folder, student):
     return folder / "feedback" / student / NAME / f"{NAME}.html"
 
@@ -106,15 +114,15 @@ def page_of(folder, student):
 def hostile_page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("course")
     write_course(folder, {"mallory": hostile()})
-    assert feedback.write(folder) == []
+    assert written(folder) == []
     return page_of(folder, "mallory")
 
 
-def test_nothing_in_a_hostile_notebook_runs_or_leaves_the_page(hostile_page, chromium):
+def test_nothing_in_a_hostile_notebook_runs_or_leaves_the_page(hostile_page, chromium):  # noqa: F811
     assert visit(chromium, hostile_page) == (False, [])
 
 
-def test_nothing_runs_even_where_a_viewer_ignores_the_policy(hostile_page, chromium, tmp_path):
+def test_nothing_runs_even_where_a_viewer_ignores_the_policy(hostile_page, chromium, tmp_path):  # noqa: F811
     html = hostile_page.read_text(encoding="utf-8")
     assert "Content-Security-Policy" in html
     bare = tmp_path / "bare.html"
@@ -157,7 +165,7 @@ def test_hidden_tests_and_what_they_show_stay_hidden(tmp_path):
             cell.outputs.append(new_output("error", ename="NameError", evalue="name 'x' is not defined", traceback=[
                 "----> 4 probe('count_pixels', count_pixels)", "NameError: name 'x' is not defined"]))
     write_course(tmp_path, {"ada": notebook})
-    feedback.write(tmp_path)
+    written(tmp_path)
     html = page_of(tmp_path, "ada").read_text(encoding="utf-8")
     assert "HIDDEN" not in html and "probe(" not in html and "helpers.probes" not in html
     assert "424242" not in html and "31337" not in html
@@ -166,23 +174,77 @@ def test_hidden_tests_and_what_they_show_stay_hidden(tmp_path):
 
 def test_points_reasons_and_comments_are_the_gradebooks(tmp_path):
     notebook = solution()
-    said = new_output("error", ename="CheckFailed", evalue="-", traceback=[
-        "Not yet: grey levels.", "load_target returned 38, expected 1."])
     forged = new_output("stream", name="stdout", text="01_setup: 20 of 20 points\n8 / 8")
     for cell in notebook.cells:
         if kind(cell).get("grade_id") == "test_load_target":
-            cell.outputs = [forged, said]
+            cell.outputs = [forged, new_output("error", ename="CheckFailed", evalue="-", traceback=["-"])]
+            cell.metadata["course"] = {"outcome": "wrong", "misconception": "grey_levels",
+                                       "reason": "load_target returned 38, expected 1. Open the file as it is."}
     write_course(tmp_path, {"ada": notebook},
                  {"test_choose_device": 4, "test_load_target": 0, "test_count_pixels": 7.5})
     with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}", "segmentation-course") as book:
         book.find_comment("load_target", NAME, NAME, "ada").manual_comment = "Look *again* <script>x</script>"
+        book.update_or_create_student("ada", first_name="Ada", last_name="Lovelace")
+        book.update_or_create_submission(NAME, "ada", timestamp="2026-11-03 14:05:00")
         book.db.commit()
-    feedback.write(tmp_path)
+    written(tmp_path)
     html = page_of(tmp_path, "ada").read_text(encoding="utf-8")
-    assert "<h1>01_setup: 11.5 of 20 points</h1>" in html
-    assert "<bdi>grey levels</bdi>" in html and "load_target returned 38, expected 1." in html
+    page = BeautifulSoup(html, "html.parser")
+    assert page.select_one(".lead").text == "Feedback for Ada Lovelace: 11.5 of 20 points"
+    assert "Handed in on 3 November 2026, 14:05 UTC." in page.header.text
+    row = page.find("th", string="1.2 Load a mask").parent
+    assert [cell.text for cell in row.select("td")] == ["0 of 8", "load_target returned 38, expected 1."]
+    assert "Open the file as it is." in page.select_one("#check-2 .said").text
     assert "Look <em>again</em> &lt;script&gt;" in html
-    assert html.count("<h1>") - html.count('<div class="text"><h1>') == 1  # a header is the grader's alone
+
+
+def test_a_header_is_the_graders_alone(tmp_path):
+    notebook = solution()
+    notebook.cells.append(new_markdown_cell("# 20 of 20 points\n\n## Right\n\n<h1>Right</h1>"))
+    write_course(tmp_path, {"ada": notebook})
+    written(tmp_path)
+    page = BeautifulSoup(page_of(tmp_path, "ada").read_text(encoding="utf-8"), "html.parser")
+    assert len(page.select("h1")) == 1 and not page.select(".text h1, .text h2")
+
+
+@pytest.mark.parametrize("said, sentence", [
+    (("not_attempted", None, None), "No answer was handed in."), (("right", None, None), "Right."),
+    (("wrong", "no_data", "Grade again with DATA_ROOT="), "Not graded yet: your instructor needs the VOC images."),
+    (("wrong", "grey_levels", "It returned 38."), "It returned 38."), (("raised", None, None),
+     "Your code stopped with an error."), (("invented", None, None), "This exercise was not run."),
+    (("raised", None, "NameError: x\n  File /tmp/ipykernel_71/123.py:3\n  File /course/helpers/voc.py:9, and "
+      "/course/work/a.png"), "NameError: x\n  your cell:3\n  File helpers/voc.py:9, and a.png")])
+def test_sentences_come_from_the_fields_and_show_no_folder_of_the_grader(said, sentence):
+    assert words.said(*said) == sentence
+
+
+def test_an_exercise_without_points_that_is_wrong_is_not_called_a_mark_by_hand(tmp_path):
+    notebook = solution()
+    for cell in notebook.cells:
+        if kind(cell).get("grade_id") == "test_choose_device":
+            cell.metadata.nbgrader.points = 0
+            cell.metadata["course"] = {"outcome": "wrong", "misconception": "x", "reason": "It is always the CPU."}
+    write_course(tmp_path, {"ada": notebook})
+    with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}", "segmentation-course") as book:
+        book.find_grade_cell("test_choose_device", NAME, NAME).max_score = 0
+        book.db.commit()
+    written(tmp_path)
+    check = BeautifulSoup(page_of(tmp_path, "ada").read_text(encoding="utf-8"), "html.parser").select_one("#check-1")
+    assert check.select_one(".said").text == "It is always the CPU." and "good" not in check.select_one(".said")["class"]
+
+
+def test_only_pages_with_something_new_are_written(tmp_path):
+    write_course(tmp_path, {"ada": solution(), "bob": solution()})
+    pages = {student: page_of(tmp_path, student) for student in ("ada", "bob")}
+    book = tmp_path / "gradebook.db"
+    assert feedback.write(tmp_path, gradebook.marks(book)) == (2, [])
+    before = {student: page.stat().st_mtime_ns for student, page in pages.items()}
+    with Gradebook(f"sqlite:///{book}", "segmentation-course") as open_book:
+        open_book.find_grade("test_load_target", NAME, NAME, "ada").manual_score = 3
+        open_book.db.commit()
+    assert feedback.write(tmp_path, gradebook.marks(book)) == (1, [])
+    assert [page.stat().st_mtime_ns == before[student] for student, page in pages.items()] == [False, True]
+    assert "Your instructor gave these points." in pages["ada"].read_text(encoding="utf-8")
 
 
 def test_a_flood_is_cut_and_the_error_behind_it_stays():
@@ -217,7 +279,7 @@ def test_a_picture_and_a_long_output_reach_the_page_whole(tmp_path):
     cell.outputs = [new_output("display_data", data={"image/png": data, "text/plain": "<Figure>"}),
                     new_output("stream", name="stdout", text=lines)]
     write_course(tmp_path, {"ada": notebook})
-    feedback.write(tmp_path)
+    written(tmp_path)
     html = page_of(tmp_path, "ada").read_text(encoding="utf-8")
     assert len(data) > 50_000 and f'src="data:image/png;base64,{data}"' in html
     assert '<span class="ansi-red-fg">line 399</span>' in html
@@ -226,7 +288,7 @@ def test_a_picture_and_a_long_output_reach_the_page_whole(tmp_path):
 def test_markdown_keeps_its_form_and_loses_what_could_act():
     html = feedback.markdown("# A\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n*so* [there](https://x.test) "
                              "[not](javascript:x) ![alt](http://evil.test/a.png)\n\n```python\n1 < 2\n```")
-    assert "<h1>A</h1>" in html and "<td>1</td>" in html and '<a href="https://x.test">there</a>' in html
+    assert "<h3>A</h3>" in html and "<td>1</td>" in html and '<a href="https://x.test">there</a>' in html
     assert "javascript" not in html and "evil.test" not in html and "picture: alt" in html and "1 &lt; 2" in html
 
 
@@ -239,9 +301,10 @@ def test_nbgraders_own_command_writes_the_same_page_and_nothing_else(tmp_path):
                          capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert run.returncode == 0, run.stderr[-2000:]
     command = {student: page_of(tmp_path, student).read_text(encoding="utf-8") for student in ("ada", "mallory")}
-    assert {path.name for path in (tmp_path / "feedback").rglob("*") if path.is_file()} == {f"{NAME}.html"}
+    assert {path.name for path in (tmp_path / "feedback").rglob("*") if path.is_file()} == {
+        f"{NAME}.html"}
     shutil.rmtree(tmp_path / "feedback")
-    assert feedback.write(tmp_path) == []
+    assert written(tmp_path) == []
     assert {student: page_of(tmp_path, student).read_text(encoding="utf-8") for student in command} == command
 
 
@@ -252,11 +315,48 @@ def test_metadata_that_is_not_valid_costs_no_page(tmp_path):
         cell.outputs = [{"output_type": "display_data", "data": {"text/plain": {"a": 1}}, "metadata": 3}]
     notebook.metadata |= {"title": 7, "authors": "x", "kernelspec": [], "language_info": 3}
     write_course(tmp_path, {"ada": notebook})
-    assert feedback.write(tmp_path) == []
+    assert written(tmp_path) == []
 
 
 def test_one_page_that_cannot_be_made_costs_no_other(tmp_path):
     write_course(tmp_path, {"ada": solution(), "broken": solution()})
     (tmp_path / "autograded" / "broken" / NAME / f"{NAME}.ipynb").write_text("{")
-    assert feedback.write(tmp_path) == [("broken", NAME)]
+    assert written(tmp_path) == [("broken", NAME)]
     assert page_of(tmp_path, "ada").exists()
+
+
+@pytest.fixture(scope="module")
+def ordinary_page(tmp_path_factory):
+    """A page with all that pages have: each outcome, a comment, repairs, a problem, outputs of each kind."""
+    folder, notebook = tmp_path_factory.mktemp("course"), solution()
+    said = iter([("right", None, None), ("wrong", "grey_levels", "load_target returned 38.0, expected 1. " * 9),
+                 ("raised", None, "NameError: name 'a_name_that_is_longer_than_a_line_has_room_for' is not defined")])
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [new_output("stream", name="stderr", text="\x1b[31mred\x1b[0m \x1b[32mgreen\x1b[0m"),
+                            new_output("display_data", data={"image/png": picture(size=(800, 20))}),
+                            new_output("error", ename="E", evalue="e", traceback=["\x1b[0;31mE\x1b[0m: e"])]
+        if kind(cell).get("grade"):
+            cell.metadata["course"] = dict(zip(("outcome", "misconception", "reason"), next(said)))
+    notebook.cells.append(new_markdown_cell("# Mine\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n[there](https://x.test)"))
+    notebook.metadata["course"] = {"repairs": ["A cell was put back."], "flags": [], "problem": "It took too long.",
+                                   "graded": "2026-11-25"}
+    write_course(folder, {"ada": notebook}, {"test_choose_device": 4})
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}", "segmentation-course") as book:
+        book.find_comment("load_target", NAME, NAME, "ada").manual_comment = "Look again."
+        book.find_submission_notebook(NAME, NAME, "ada").late_submission_penalty = 1
+        book.update_or_create_submission(NAME, "ada", timestamp="2026-11-03 14:05:00")
+        book.db.commit()
+    assert written(folder) == []
+    return page_of(folder, "ada")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1000])
+def test_everybody_can_read_the_page(ordinary_page, chromium, scheme, width):  # noqa: F811
+    assert axe.complaints(chromium, ordinary_page, scheme, width) == []
+
+
+@pytest.mark.parametrize("width, media", [(400, "screen"), (700, "print")])
+def test_the_page_fits_a_telephone_and_a_sheet_of_paper(ordinary_page, chromium, width, media):  # noqa: F811
+    assert axe.overflow(chromium, ordinary_page, width, media) <= 0

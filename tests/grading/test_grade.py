@@ -55,12 +55,12 @@ def graded(tmp_path_factory):
 def test_everybody_gets_the_marks_they_deserve(graded):
     _, output, expected, _ = graded
     found = marks(output)
-    for student, notebooks in expected.items():
-        for name, points in notebooks.items():
+    for student, handed_in in expected.items():
+        for name, points in handed_in.items():
             assert found[student, name] == sum(points.values()), (student, name)
     with gradebook.Gradebook(gradebook.url(output / "gradebook.db"), gradebook.COURSE) as book:
-        for student, notebooks in expected.items():
-            for name, points in notebooks.items():
+        for student, handed_in in expected.items():
+            for name, points in handed_in.items():
                 grades = book.find_submission_notebook(name, name, student).grades
                 assert {one.cell.name: one.score for one in grades} == points
 

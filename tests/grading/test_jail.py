@@ -332,7 +332,7 @@ def test_a_jail_does_not_outlive_a_grader_that_is_killed(jailed, tmp_path):
 
 def test_the_config_changes_no_environment_variable_and_no_file_of_the_environment():
     """JupyterLab loads it too, and two checkouts may share one environment."""
-    code = ("import os; before = dict(os.environ); from grading import shard; shard.config(); "
+    code = ("import os; before = dict(os.environ); from grading import course; course.config(); "
             "assert os.environ == before, set(os.environ.items()) ^ set(before.items())")
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     assert not list(Path(sys.prefix, "share", "jupyter", "kernels").glob("*jail*"))

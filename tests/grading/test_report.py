@@ -6,7 +6,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from grading.report import anonymous, class_report, similar
-from tests.support import classroom
+from tests.support import axe, classroom
 from tests.support.hostile import HOSTILE, chromium, visit  # noqa: F401 (chromium is a fixture)
 
 GREY = '''def load_target(path):
@@ -54,7 +54,7 @@ def test_exercises_show_their_shares_in_the_course_s_order(tmp_path):
                                           for one in result()["exercises"]])]
     page = page_of([result(), *others], tmp_path)
     rows = page.select("table.bars")[0].select("tbody tr:has(svg)")
-    assert [row.td.text for row in rows] == ["choose_device", "load_target"]
+    assert [row.th.text for row in rows] == ["1.1 Choose the device", "1.2 Load a mask"]
     assert [row.svg["aria-label"] for row in rows] == ["1 right, 1 not attempted", "1 wrong, 1 not attempted"]
     assert [row.select(".number")[0].text for row in rows] == ["50 %", "0 %"]
 
@@ -62,9 +62,9 @@ def test_exercises_show_their_shares_in_the_course_s_order(tmp_path):
 def test_a_misconception_is_named_counted_and_explained(tmp_path):
     page = page_of([result(), result("b", "Bob B"), result("c", "Eve C", assignment="02_augmentation")], tmp_path)
     mistake = page.select(".mistake")[0]
-    assert mistake.h3.text.startswith("grey levels · grey_levels in load_target")
+    assert mistake.h3.text.startswith("grey levels · grey_levels in 1.2 Load a mask")
     assert mistake.p.text == "2 students, 100 % of those who handed it in"
-    assert mistake.select(".said")[0].text == "load_target returned 38 for …'s mask."
+    assert mistake.select(".said")[0].text == "load_target returned 38 for …'s mask.\nSee exercise 1.2 in this notebook."
 
 
 def test_an_example_does_not_say_whose_it_is(tmp_path):
@@ -150,10 +150,10 @@ def test_a_click_sorts_the_students_and_without_scripts_all_can_be_read(tmp_path
         complaints = []
         page.on("console", lambda message: complaints.append(message.text))
         page.goto((tmp_path / "report.html").as_uri())
-        orders = [page.locator("table.sortable tbody td:first-child > bdi").all_inner_texts()]
+        orders = [page.locator("table.sortable tbody th:first-child > bdi").all_inner_texts()]
         for column in ("Total", "Total", "Student") if scripts else ():
             page.get_by_role("button", name=column).click()
-            orders.append(page.locator("table.sortable tbody td:first-child > bdi").all_inner_texts())
+            orders.append(page.locator("table.sortable tbody th:first-child > bdi").all_inner_texts())
         assert orders == [list("ABC"), list("BCA"), list("ACB"), list("ABC")][:len(orders)]
         assert complaints == []  # the page's own style and script pass its policy
         assert page.locator("body").evaluate("body => getComputedStyle(body).maxWidth") != "none"
@@ -238,3 +238,23 @@ def test_renaming_layout_and_comments_do_not_change_the_steps():
                           if answer.kind == "right")
     assert similar.steps(source) and similar.steps(source) == similar.steps(classroom.renamed(source))
     assert similar.steps(source) != similar.steps(source.replace("!=", "=="))
+
+
+@pytest.fixture(scope="module")
+def ordinary_report(tmp_path_factory):
+    results, intake = classroom.results(70, seed=8)
+    results = classroom.copied(results, results[0]["student"], results[-1]["student"])
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    class_report.write(results, intake, path)
+    return path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1000])
+def test_everybody_can_read_the_report(ordinary_report, chromium, scheme, width):  # noqa: F811
+    assert axe.complaints(chromium, ordinary_report, scheme, width) == []
+
+
+@pytest.mark.parametrize("width, media", [(400, "screen"), (700, "print")])
+def test_the_report_fits_a_telephone_and_a_sheet_of_paper(ordinary_report, chromium, width, media):  # noqa: F811
+    assert axe.overflow(chromium, ordinary_report, width, media) <= 0

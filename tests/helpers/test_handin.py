@@ -7,6 +7,8 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import torch
+from IPython.core.error import UsageError
 
 from helpers import checks, exercises, handin, metrics
 from helpers.settings import ROOT
@@ -179,3 +181,23 @@ def test_in_grading_the_cell_does_nothing(folder, monkeypatch, capsys, name, val
     before = sorted(folder.iterdir())
     handin.report(NAME, {"confusion_matrix": None}, model="trained.safetensors")
     assert capsys.readouterr() == ("", "") and sorted(folder.iterdir()) == before
+
+
+def test_a_lent_function_lets_the_notebook_go_on_earns_nothing_and_is_refused_while_grading(monkeypatch):
+    mean_iou = checks.lend("mean_iou")
+    assert mean_iou(torch.eye(2, dtype=torch.int64)) == 1
+    assert len(checks.lend("checkpoint")) == 2
+    assert "0 of  4  lent, which earns no points" in handin.scores(EXERCISES[NAME], {"mean_iou": mean_iou})
+    with pytest.raises(UsageError, match="expected one of choose_device, .*; found 'iou'"):
+        checks.lend("iou")
+    monkeypatch.setenv("COURSE_GRADING", "1")
+    with pytest.raises(UsageError, match="nothing is lent while grading"):
+        checks.lend("mean_iou")
+
+
+@pytest.mark.parametrize("name", notebooks.NAMES)
+def test_the_last_hint_of_each_exercise_says_how_to_go_on_without_it(name):
+    cells = released(name)
+    for exercise in filter(lambda exercise: exercise.functions, EXERCISES[name]):
+        hints = "".join(cells[cells.index(cell(cells, exercise.test)) + 1]["source"])
+        assert f'`{", ".join(exercise.functions)} = checks.lend("{exercise.name}")`' in hints.split("<details>")[-1]

@@ -1,10 +1,10 @@
 """Submissions with a known mark, made from the release and the answers of `solutions/`.
 
-    python -m tests.support.golden tests/golden    a small class as a folder, and the marks it must get
+    python -m tests.support.golden tests/golden                     a small class as a folder
+    python -m tests.support.golden tests/golden build/rehearsal     compare what it got with what it must get
 """
 
 import dataclasses
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -116,10 +116,33 @@ def write(folder, students, model):
     return marks
 
 
+def compare(marks):
+    """How many notebooks of the small class were expected to be graded, and a line for each that has other marks.
+
+    `marks` are `gradebook.marks`.
+    """
+    lines, count = [], 0
+    for student, handed_in in small_class().items():
+        for name, (_, expected) in handed_in.items():
+            count += 1
+            mark = marks.get((student, name))
+            found = mark and {f"test_{exercise}": points for exercise, points in mark.points.items()}
+            if found != expected:
+                lines.append(f"{student}, {name}: expected {sum(expected.values()):g} points, found "
+                             f"{f'{mark.raw_score:g}' if mark else 'none'}")
+    return count, lines
+
+
+def main(folder, grades=None):
+    if grades:
+        from grading import gradebook
+        count, lines = compare(gradebook.marks(Path(grades, "gradebook.db")))
+        print(*lines, f"rehearsal: {count - len(lines)} of {count} notebooks as expected", sep="\n")
+        return bool(lines)
+    shutil.rmtree(folder, ignore_errors=True)
+    marks = write(Path(folder), small_class(), model_file())
+    print(f"golden: {sum(map(len, marks.values()))} notebooks of {len(marks)} students in {folder}")
+
+
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
-    shutil.rmtree(target, ignore_errors=True)
-    expected_marks = write(target, small_class(), model_file())
-    Path("build").mkdir(exist_ok=True)
-    Path("build/golden.json").write_text(json.dumps(expected_marks, indent=1) + "\n")
-    print(f"golden: {sum(map(len, expected_marks.values()))} notebooks of {len(expected_marks)} students in {target}")
+    sys.exit(main(*sys.argv[1:]))

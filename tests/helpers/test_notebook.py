@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 import torch
 from IPython.core.error import UsageError
 
-from helpers import colab, settings
+from helpers import notebook, settings
 from helpers.settings import ROOT
 from tools import notebooks, verify
 
@@ -61,11 +62,10 @@ def fetch(folder, repository, *arguments):
 def test_in_an_empty_folder_the_first_cell_fetches_the_course_and_says_what_is_there(repository, tmp_path):
     where = "import helpers; print(helpers.__file__)"
     first = first_cell(tmp_path, repository, more=where)
-    lines = first.stdout.splitlines()
-    assert lines[0].split() == ["package", "tested", "with", "found", "verdict"] and not first.stderr
-    assert [line.split()[0] for line in lines[1:11]] == list(colab.PACKAGES)
-    assert lines[11].startswith("Runtime: ") and lines[12] == "Data:    shapes"
-    assert Path(lines[13]) == (tmp_path / "segmentation-course" / "helpers" / "__init__.py").resolve()
+    line, place = first.stdout.splitlines()
+    assert re.fullmatch(r"(Everything is as tested: torch [\d.]+|Ready, but not quite as tested: .*), .*, "
+                        r"data set shapes\.", line) and not first.stderr
+    assert Path(place) == (tmp_path / "segmentation-course" / "helpers" / "__init__.py").resolve()
     again = first_cell(tmp_path, "nowhere", "file:///nowhere", more=where)  # a restart, the network gone
     assert again.stdout == first.stdout
 
@@ -116,25 +116,25 @@ def environment():
 
 def test_a_switch_is_followed_each_time_the_first_cell_is_run(clean):
     for dataset in ("shapes", "voc", "shapes"):
-        colab.start(dataset)
+        notebook.start(dataset)
         assert environment() == {"DATASET": dataset, "OUTPUT": None, "DATA_ROOT": None}
 
 
 def test_what_was_set_outside_the_notebook_wins(clean, capsys):
     clean.setenv("COURSE_DATASET", "voc")
-    colab.start("shapes")
-    assert os.environ["COURSE_DATASET"] == "voc" and "Data:    voc" in capsys.readouterr().out
+    notebook.start("shapes")
+    assert os.environ["COURSE_DATASET"] == "voc" and "data set voc" in capsys.readouterr().out
 
 
 def test_a_grader_sees_no_table_and_keeps_its_settings(clean, capsys):
     clean.setenv("COURSE_GRADING", "1")
-    colab.start("voc", drive=True)
+    notebook.start("voc", drive=True)
     assert environment() == {"DATASET": None, "OUTPUT": None, "DATA_ROOT": None} and not capsys.readouterr().out
 
 
 def test_an_unknown_data_set_is_one_line_that_names_the_known(clean):
     with pytest.raises(UsageError, match='DATASET: expected "shapes" or "voc", found \'VOC\''):
-        colab.start("VOC")
+        notebook.start("VOC")
 
 
 @pytest.fixture
@@ -144,20 +144,20 @@ def google(clean, tmp_path):
     module.drive = SimpleNamespace(mount=mounted.append)
     clean.setitem(sys.modules, "google", ModuleType("google"))
     clean.setitem(sys.modules, "google.colab", module)
-    clean.setattr(colab, "DRIVE", tmp_path / "drive")
+    clean.setattr(notebook, "DRIVE", tmp_path / "drive")
     return SimpleNamespace(drive=module.drive, mounted=mounted, folder=tmp_path / "drive/MyDrive/segmentation-course")
 
 
 def test_drive_is_mounted_only_if_asked_and_then_keeps_checkpoints_and_the_archive(google, capsys):
-    colab.start("voc")
+    notebook.start("voc")
     assert not google.mounted and environment() == {"DATASET": "voc", "OUTPUT": None, "DATA_ROOT": None}
-    colab.start("voc", drive=True)
-    assert google.mounted == [str(colab.DRIVE)] and google.folder.is_dir() and "Drive" in capsys.readouterr().out
+    notebook.start("voc", drive=True)
+    assert google.mounted == [str(notebook.DRIVE)] and google.folder.is_dir() and "Drive" in capsys.readouterr().out
     assert environment() == {"DATASET": "voc", "OUTPUT": str(google.folder / "voc"),
                              "DATA_ROOT": str(google.folder / "voc-data")}
-    colab.start("shapes", drive=True)  # drawn anew in a second: no reason to keep it
+    notebook.start("shapes", drive=True)  # drawn anew in a second: no reason to keep it
     assert environment() == {"DATASET": "shapes", "OUTPUT": str(google.folder / "shapes"), "DATA_ROOT": None}
-    colab.start("shapes")
+    notebook.start("shapes")
     assert environment() == {"DATASET": "shapes", "OUTPUT": None, "DATA_ROOT": None}
 
 
@@ -166,12 +166,12 @@ def test_a_drive_that_is_refused_is_one_line(google):
         raise ValueError("mount failed: consent denied\nmore")
     google.drive.mount = refuse
     with pytest.raises(UsageError, match="mount failed: consent denied.*DRIVE = False"):
-        colab.start("shapes", drive=True)
+        notebook.start("shapes", drive=True)
 
 
 def test_without_a_drive_the_switch_does_no_harm(clean, capsys):
     clean.setitem(sys.modules, "google.colab", None)
-    colab.start("shapes", drive=True)
+    notebook.start("shapes", drive=True)
     assert environment()["OUTPUT"] is None and "only Colab has it" in capsys.readouterr().out
 
 
@@ -180,43 +180,108 @@ def test_without_a_drive_the_switch_does_no_harm(clean, capsys):
     ("torch", "2.10.0", "older"), ("torch", "2.8.0", "too old: needs 2.9"), ("torch", None, "missing"),
     ("numpy", "1.26.4", "older"), ("ipywidgets", "7.6.5", "too old: needs 7.7")])
 def test_a_version_is_judged_by_what_was_tested(name, version, says):
-    assert colab.verdict(name, {"torch": ["2.11.0"], "numpy": ["2.1.3"], "ipywidgets": ["8.1.9", "7.7.1"]}[name],
+    assert notebook.verdict(name, {"torch": ["2.11.0"], "numpy": ["2.1.3"], "ipywidgets": ["8.1.9", "7.7.1"]}[name],
                          version) == says
 
 
 def test_both_tested_versions_of_the_widgets_are_as_tested():
-    assert colab.verdict("ipywidgets", ["8.1.9", "7.7.1"], "7.7.1") == "as tested"
+    assert notebook.verdict("ipywidgets", ["8.1.9", "7.7.1"], "7.7.1") == "as tested"
 
 
 def test_a_small_package_that_is_missing_is_brought_and_nothing_large_ever(clean):
-    installed, calls = {"pooch": None, "torch": None}, []
-    clean.setattr(colab, "found", lambda name: installed.get(name, colab.tested()[name][0]))
+    installed, calls = {"filelock": None, "torch": None}, []
+    clean.setattr(notebook, "found", lambda name: installed.get(name, notebook.tested()[name][0]))
 
     def pip(command, **_):
         calls.append([part for part in command if "==" in part])
-        installed["pooch"] = colab.tested()["pooch"][0]
-    clean.setattr(colab.subprocess, "run", pip)
+        installed["filelock"] = notebook.tested()["filelock"][0]
+    clean.setattr(notebook.subprocess, "run", pip)
     with pytest.raises(UsageError, match="torch is missing.*pip install torch==[0-9.]+, then restart"):
-        colab.start()
-    assert calls == [[f"pooch=={colab.tested()['pooch'][0]}"]]
+        notebook.start()
+    assert calls == [[f"filelock=={notebook.tested()['filelock'][0]}"]]
 
 
 def test_torch_and_torchvision_of_different_makes_are_one_line(clean):
     clean.setitem(sys.modules, "torchvision", None)  # as an import that fails
     with pytest.raises(UsageError, match="do not work together.*pip install torch==.* torchvision=="):
-        colab.require()
+        notebook.require()
 
 
-def test_the_runtime_is_one_line_with_the_gpu_and_its_memory_or_the_way_to_one(clean):
+def test_the_gpu_is_named_with_its_memory_or_where_the_data_set_needs_one_the_way_to_one(clean):
     clean.setattr(torch.cuda, "is_available", lambda: False)
     clean.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert "Change runtime type > T4 GPU" in colab.runtime()
+    assert notebook.runtime("shapes") == "no GPU (this data set needs none)"
+    assert "Change runtime type > T4 GPU" in notebook.runtime("voc")
     clean.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
-    assert "Settings > Accelerator" in colab.runtime()
+    assert "Settings > Accelerator" in notebook.runtime("voc")
     clean.setattr(torch.cuda, "is_available", lambda: True)
     clean.setattr(torch.cuda, "get_device_properties",
                   lambda _: SimpleNamespace(name="Tesla T4", total_memory=15_828_320_256))
-    assert colab.runtime() == "Runtime: Tesla T4 with 15 GB of memory"
+    assert notebook.runtime("voc") == "Tesla T4 with 15 GB of memory"
+
+
+@pytest.fixture
+def as_tested(clean):
+    """All packages as tested, but for those that a test puts in here."""
+    versions = {}
+    clean.setattr(notebook, "found", lambda name: versions.get(name, notebook.tested()[name][0]))
+    return versions
+
+
+def test_the_first_cell_shows_one_line_and_folds_the_versions_away(as_tested, clean):
+    shown = []
+    clean.setattr(notebook, "display", lambda data, raw: shown.append(data))
+    notebook.start()
+    as_tested["numpy"] = "1.26.4"
+    notebook.start()
+    line, html = shown[0]["text/plain"], shown[0]["text/html"]
+    assert line.startswith("Everything is as tested: torch ") and line.endswith("data set shapes.")
+    assert html.startswith(line + "<details><summary>All versions</summary>") and "pillow" in html
+    assert shown[1]["text/plain"].startswith("Ready, but not quite as tested: numpy 1.26.4 is older, ")
+
+
+@pytest.fixture(scope="module")
+def notebook_after():
+    """What an IPython shows for its last cell: a function of the sources of all, the first of which is run for it."""
+    def last(*cells):
+        lines = ["import os; os.environ['COURSE_DATASET'] = 'shapes'", "from helpers import notebook; notebook.start()",
+                 *cells]
+        code = ("from IPython.core.interactiveshell import InteractiveShell\n"
+                "shell = InteractiveShell.instance(colors='NoColor')\n"
+                f"for source in {lines!r}:\n    print('@@', flush=True)\n"
+                "    shell.run_cell(source, store_history=True)\n")
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "notebooks" / "05_evaluation",
+                              capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+        assert not done.stderr
+        return done.stdout.split("@@\n")[-1].strip()
+    return last
+
+
+IMPORTS = "from helpers import checks, metrics\n"
+NOT_THERE = "`{}` is not there yet: choose Run > Run All Above Selected Cell, then run this cell again."
+
+
+def test_after_a_restart_a_cell_of_the_course_says_in_one_line_what_to_run(notebook_after):
+    figure = next(cell.source for cell in nbformat.read(notebooks.solution("05_evaluation"), as_version=4).cells
+                  if cell.source.startswith("confusion = evaluate("))
+    assert notebook_after(figure) == NOT_THERE.format("evaluate")
+    assert notebook_after("checks.mean_iou(mean_iou)") == NOT_THERE.format("checks")
+    assert notebook_after(IMPORTS, "checks.mean_iou(mean_iou)") == NOT_THERE.format("mean_iou")
+
+
+def test_the_same_in_a_students_own_code_keeps_its_traceback_and_a_slip_of_theirs_gets_no_advice(notebook_after):
+    own = notebook_after("def mine():\n    return mean_iou(1)\n\nmine()")
+    assert "Traceback" in own and own.endswith(NOT_THERE.format("mean_iou"))
+    assert "not there yet" not in notebook_after("prin('x')")
+
+
+def test_a_figure_that_needs_an_empty_answer_says_which_and_how_to_go_on(notebook_after):
+    stub = 'def mean_iou(confusion):\n    raise NotImplementedError("Exercise 5.2: average")'
+    says = notebook_after(IMPORTS, stub, "print(mean_iou(1))")
+    assert says.startswith("Exercise 5.2 is still empty.") and says.count("\n") == 0
+    assert says.endswith('mean_iou = checks.lend("mean_iou")')
+    ours = notebook_after(IMPORTS, 'mean_iou = checks.lend("mean_iou")', "checks.mean_iou(mean_iou)")
+    assert ours.startswith("○ mean_iou: lent") and "no points" in ours
 
 
 @pytest.mark.parametrize("score, ran, ending, passed", [

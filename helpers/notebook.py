@@ -1,16 +1,22 @@
-"""What the first cell of each notebook does once the course is there: see what this machine has, and set it up.
+"""What the first cell of each notebook does once the course is there: it sets up what this machine has and says so in
+one line, and from then on a cell that needs an earlier one says that in one line too.
 
 Works on Colab, Kaggle and any Jupyter. Only the standard library and IPython are needed to import it, so
 that a missing package ends in a line for a person.
 """
 
+import ast
+import html
+import json
 import re
 import subprocess
 import sys
-from importlib import metadata
+from importlib import metadata, util
 from pathlib import Path
 
+from IPython import get_ipython
 from IPython.core.error import UsageError  # a notebook shows it as one line
+from IPython.display import display
 
 from helpers import settings
 
@@ -22,7 +28,7 @@ SMALL = ("safetensors", "tqdm", "pooch", "filelock")  # pip may bring these: the
 
 
 def start(dataset="shapes", drive=False):
-    """Print what this machine has, choose the data set, and with `drive` keep what comes on Google Drive.
+    """Choose the data set, with `drive` keep what comes on Google Drive, and show in one line what this machine has.
 
     `dataset` is "shapes" or "voc". What was set outside the notebook (`make course DATASET=voc`, a grader)
     wins. Can be called any number of times. Raises UsageError, one line, where the course cannot run.
@@ -32,15 +38,86 @@ def start(dataset="shapes", drive=False):
     if dataset not in ("shapes", "voc"):
         raise UsageError(f'DATASET: expected "shapes" or "voc", found {dataset!r}; change the line and run this again')
     install([name for name in SMALL if found(name) is None])
-    print(table())
     require()
-    print(runtime())
     settings.choose(DATASET=dataset)
     dataset = settings.dataset()
     folder = drive and mount()
     settings.choose(OUTPUT=folder / dataset if folder else None,
                     DATA_ROOT=folder / "voc-data" if folder and dataset == "voc" else None)
-    print(f"Data:    {dataset}{', with all checkpoints kept in segmentation-course on your Drive' if folder else ''}")
+    line = f"{as_tested()}, {runtime(dataset)}, data set {dataset}{', checkpoints on your Drive' if folder else ''}."
+    display({"text/plain": line, "text/html": f"{html.escape(line)}<details><summary>All versions</summary>"
+             f"<pre>{html.escape(table())}</pre></details>"}, raw=True)
+    if get_ipython():
+        get_ipython().set_custom_exc((NameError, NotImplementedError), explain)
+
+
+def explain(shell, kind, error, traceback, tb_offset=None):
+    """IPython's handler of two exceptions: one line if a cell further up has only to be run or answered.
+
+    Everything else, the slips of a student's own code too, is shown as IPython does, with a hint where one helps.
+    """
+    try:
+        hint, says_all = missing(shell, error, traceback)
+    except Exception:  # no hint is worth a second error
+        hint = None
+    if hint:
+        tower = [] if says_all else shell.InteractiveTB.structured_traceback(kind, error, traceback, tb_offset)
+        error._render_traceback_ = lambda: [*tower, hint]
+    shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
+
+
+def missing(shell, error, traceback):
+    """What is missing for the cell that runs now (None if nothing is known), and whether that says it all."""
+    frames = []
+    while traceback:
+        frames.append(traceback.tb_frame)
+        traceback = traceback.tb_next
+    blank = re.match(r"Exercise (\d\.\d+):", str(error))
+    if blank and type(error) is NotImplementedError:
+        from helpers.exercises import EXERCISES
+        exercise = next(exercise for exercise in EXERCISES.values() if exercise.number == blank[1])
+        return (f"Exercise {exercise.number} is still empty. Write your answer in its cell and run that, then this. Or go "
+                f"on with ours, which earns no points: {', '.join(exercise.functions)} = "
+                f'checks.lend("{exercise.name}")'), True
+    cell = next(frame for frame in frames if frame.f_globals is shell.user_ns)
+    ours, defined = above(shell.history_manager.input_hist_raw[-1])
+    if type(error) is not NameError or error.name not in defined:
+        return None, False
+    on_colab = "google.colab" in sys.modules or util.find_spec("google") and util.find_spec("google.colab")
+    where = "Runtime > Run before" if on_colab else "Run > Run All Above Selected Cell"
+    return (f"`{error.name}` is not there yet: choose {where}, then run this cell again.",
+            ours and frames[-1].f_code.co_filename == cell.f_code.co_filename)
+
+
+def above(source):
+    """Whether a cell with this source is one of the course's, and the names that the course defines above it.
+
+    For any other cell: the names that its notebook defines, or where that is not known, all notebooks.
+    """
+    sources = {path.stem: [re.sub(r"(?s)\s*### BEGIN HIDDEN TESTS.*", "", "".join(cell["source"])).strip()
+                           for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+                           if cell["cell_type"] == "code"]
+               for path in settings.ROOT.glob("solutions/*/*.ipynb")}
+    for cells in sources.values():
+        if source.strip() in cells:
+            return True, names(cells[:cells.index(source.strip())])
+    here = [cells for name, cells in sources.items() if name in Path.cwd().parts] or list(sources.values())
+    return False, names(sum(here, []))
+
+
+def names(sources):
+    """The names that cells define: functions, classes, imports and variables."""
+    found = set()
+    for node in (node for source in sources for node in ast.parse(source).body):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found.add(node.name)
+            continue
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                found.add(part.id)
+            elif isinstance(part, ast.alias):
+                found.add((part.asname or part.name).partition(".")[0])
+    return found
 
 
 def tested():
@@ -96,7 +173,7 @@ def require():
             raise UsageError(f"{name} is {says}. On Colab: Runtime > Disconnect and delete runtime, then begin again; "
                              f"elsewhere: pip install {name}=={versions[name][0]}, then restart the kernel")
     try:
-        import torch
+        import torch  # noqa: F401
         import torchvision  # noqa: F401
     except (ImportError, RuntimeError, OSError) as error:  # a pair that was not built together
         raise UsageError(
@@ -105,25 +182,36 @@ def require():
             f"elsewhere: pip install " + " ".join(f"{name}=={versions[name][0]}" for name in PACKAGES[:2])) from None
 
 
-def install(names):
-    """Have pip bring small packages that are missing; without a network the table says that they are."""
-    if names:
+def install(packages):
+    """Have pip bring small packages that are missing; without a network `require` says that they are."""
+    if packages:
         versions = tested()
         subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-                        *(f"{name}=={versions[name][0]}" for name in names)], capture_output=True)
+                        *(f"{name}=={versions[name][0]}" for name in packages)], capture_output=True)
 
 
-def runtime():
-    """One line: which processor this machine has, or how to switch a GPU on."""
+def as_tested():
+    """In a few words: torch's version, and which packages are not as tested."""
+    versions = tested()
+    other = [f"{name} {found(name)} is {says}" for name in PACKAGES
+             if (says := verdict(name, versions[name], found(name))) != "as tested"]
+    return ("Ready, but not quite as tested: " + ", ".join(other) if other else
+            f"Everything is as tested: torch {found('torch')}")
+
+
+def runtime(dataset):
+    """In a few words: which processor this machine has, or how to get a GPU where the data set needs one."""
     import torch
     if torch.cuda.is_available():
         gpu = torch.cuda.get_device_properties(0)
-        return f"Runtime: {gpu.name} with {gpu.total_memory / 2**30:.0f} GB of memory"
+        return f"{gpu.name} with {gpu.total_memory / 2**30:.0f} GB of memory"
     if torch.backends.mps.is_available():
-        return "Runtime: Apple's GPU"
+        return "Apple's GPU"
+    if dataset == "shapes":
+        return "no GPU (this data set needs none)"
     place = ("Settings > Accelerator > GPU T4 x2" if settings.on_kaggle() else
              "Runtime > Change runtime type > T4 GPU (on Colab)")
-    return f"Runtime: no GPU, and shapes needs none. To get one: {place}"
+    return f"no GPU (training will take long; to get one: {place})"
 
 
 def mount():
