@@ -21,10 +21,9 @@ from IPython.display import display
 from helpers import settings
 
 DRIVE = Path("/content/drive")
-PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "pillow", "ipywidgets", "safetensors", "tqdm", "pooch",
-            "filelock")
+PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "pillow", "ipywidgets", "safetensors", "tqdm", "filelock")
 OLDEST = {"torch": "2.9", "torchvision": "0.24", "ipywidgets": "7.7"}
-SMALL = ("safetensors", "tqdm", "pooch", "filelock")  # pip may bring these: they replace nothing that is there
+SMALL = ("safetensors", "tqdm", "filelock")  # pip may bring these: they replace nothing that is there
 
 
 def start(dataset="shapes", drive=False):
