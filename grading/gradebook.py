@@ -14,6 +14,7 @@ import sqlalchemy.exc
 from alembic.script import ScriptDirectory
 from nbgrader.api import (BaseCell, Comment, Grade, Gradebook, GradeCell, MissingEntry, Notebook, SolutionCell,
                           SourceCell, Student, SubmittedAssignment, SubmittedNotebook)
+from nbgrader.converters import Autograde
 from nbgrader.dbutil import ALEMBIC_DIR
 from nbgrader.plugins import CsvExportPlugin
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
@@ -25,6 +26,20 @@ COURSE = "segmentation-course"
 warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning)  # nbgrader's queries while it adds a submission
 # nbgrader starts `alembic` by its bare name, which only an activated environment has on its PATH
 nbgrader.api.get_alembic_version = lambda: ScriptDirectory(ALEMBIC_DIR).get_current_head()
+_init_assignment = Autograde.init_assignment
+
+
+def _init_known_assignment(self, assignment, student):
+    """nbgrader's own `autograde` in a fresh clone, whose notebooks were released elsewhere: they are made known first."""
+    path = self.coursedir.db_url.removeprefix("sqlite:///")
+    with Gradebook(url(path), self.coursedir.course_id) as book:
+        known = any(each.name == assignment for each in book.assignments)
+    if not known and assignment in course.release():
+        add_course(path, self.config)
+    _init_assignment(self, assignment, student)
+
+
+Autograde.init_assignment = _init_known_assignment
 
 
 class GradebookError(RuntimeError):

@@ -58,3 +58,15 @@ def test_every_submission_gets_the_mark_it_deserves(name, tmp_path, trained):
                            for grade in gradebook.find_submission_notebook(name, name, student).grades}
                  for student in expected}
     assert found == expected
+
+
+def test_nbgrader_autogrades_in_a_fresh_clone_where_nothing_was_generated(tmp_path):
+    for part in ("solutions", "notebooks", "grading", "helpers", "nbgrader_config.py"):
+        (tmp_path / part).symlink_to(ROOT / part)
+    folder = tmp_path / "submitted" / "ada" / "03_model"
+    folder.mkdir(parents=True)
+    nbformat.write(golden.submission("03_model"), folder / "03_model.ipynb")
+    run = nbgrader(tmp_path, "autograde", "03_model")
+    assert run.returncode == 0, run.stderr[-3000:]
+    with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}", "segmentation-course") as gradebook:
+        assert gradebook.find_submission("03_model", "ada").score == 20
