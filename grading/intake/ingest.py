@@ -1,30 +1,30 @@
 """From an LMS's download to nbgrader's folders: `submitted/<student>/<assignment>/<assignment>.ipynb`.
 
-Which notebook a file is, is read from its content first, then from its name; whose it is, from where it lies. One bad
-file never stops the others: what could not be used is a line in `Intake.problems`. Nothing is run or unpickled.
+Whose a file is, is read from where the LMS put it (`owners`); which notebook it is, from its content first, then from
+its name. Of each student the newest of each file counts, whatever the order of downloads (`store`). Strangers' bytes
+are read by a process with limits (`child`), so that one bad file stops nobody else: it is a line in `problems`.
 """
 
-import hashlib
 import json
-import os
 import re
-import shutil
 import tempfile
-from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
+import time
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import nbformat
-
-from grading.intake import archives, layouts, reading, source
+from grading.intake import catalogue, files, owners, reading
+from grading.intake.child import Child, Unreadable
+from grading.intake.store import MODEL, WITH_MODEL, Problem, Record, Store
+from grading.intake.students import Students
 from grading.run.limits import MODEL_SIZE
-from helpers.settings import MODEL_FILE, ROOT
+from helpers.settings import ROOT
 
-WITH_MODEL = "05_evaluation"
-_NOTEBOOK = re.compile(r".*\.(?:ipynb\b.*|json|py)", re.IGNORECASE | re.DOTALL)
 _SURELY = re.compile(r".*\.ipynb\b.*", re.IGNORECASE | re.DOTALL)  # the rest is looked into, but not missed
-
-_COURSE = {"solutions", "tests", "build", "autograded", "feedback"}  # in the folder of who hands in all of the course
+_COURSE = {"solutions", "tests", "build", "autograded", "feedback", "helpers", "grading", "tools", "benchmarks"}
+PATIENCE = 60  # seconds for what one student handed in ...
+MOST_COSTLY = 3  # ... of which so many files may end the process that reads them
+MOST_OF_ONE = 2_000  # files
 
 
 class IngestError(ValueError):
@@ -32,31 +32,16 @@ class IngestError(ValueError):
 
 
 @dataclass
-class Submission:
-    """One notebook of one student: `files` are the names that it came under, `sha256` is of what was written."""
-
-    student: str
-    name: str
-    assignment: str
-    notebook: Path
-    model: Path | None
-    files: list
-    sha256: str
-
-
-@dataclass
-class Problem:
-    """A file that was left out, or needed a decision; `student` is an id, None where nobody's."""
-
-    file: str
-    student: str | None
-    text: str
-
-
-@dataclass
 class Intake:
+    """What a download brought.
+
+    `submissions` are those of the students' notebooks that it had a file for, as they count now; `problems` are its
+    own, `earlier` those of downloads before it that still hold.
+    """
+
     submissions: list
     problems: list
+    earlier: list = field(default_factory=list)
 
     def to_json(self):
         return json.dumps(asdict(self), indent=1, default=str)
@@ -64,17 +49,26 @@ class Intake:
 
 @dataclass
 class _Found:
-    """A notebook that is somebody's, written to a folder to wait in."""
+    """A notebook or a model that is somebody's; `path` is where it waits."""
 
-    file: archives.File
-    owner: layouts.Owner
-    assignment: str
-    waiting: Path
-    filled: int
+    file: files.File
+    place: owners.Place
+    key: str  # the assignment, or MODEL
+    path: Path | None
+    filled: int = 1
+    script: bool = False  # a script that does not say that it was a notebook
+    course: bool = False  # in a folder that the course has as well
 
     @property
     def order(self):
-        return bool(self.filled), self.owner.time, self.owner.copy
+        return (bool(self.filled), not self.script, not self.course, self.place.time, self.place.sequence,
+                self.place.copy)
+
+
+def stored(course):
+    """Everything that counts in the folder of a course, and all problems that still hold: an Intake."""
+    store = Store.load(course)
+    return Intake(store.submissions(), store.problems)
 
 
 def ingest(download, course, release=ROOT / "notebooks", named_regexp=""):
@@ -83,7 +77,8 @@ def ingest(download, course, release=ROOT / "notebooks", named_regexp=""):
     Parameters
     ----------
     download : path
-        A folder or a zip archive as an LMS gives it, or folders of students; a single notebook also.
+        A folder or a zip archive as an LMS gives it, or folders of students; a single notebook also. The course's own
+        `submitted` gives what is there.
     course : path
         Where nbgrader works. What earlier downloads brought stays, unless there is something newer here.
     release : path
@@ -102,224 +97,251 @@ def ingest(download, course, release=ROOT / "notebooks", named_regexp=""):
     """
     download, course = Path(download), Path(course)
     if not download.exists():
-        raise IngestError(f"There is no {download}: give the folder or zip file of the submissions.")
-    catalogue, problems = Catalogue(release), []
-    files = list(archives.files(download, lambda place, reason: problems.append(Problem(place, None, reason))))
-    if not files and not problems:
-        raise IngestError(f"{download} is empty: give the folder or zip file of the submissions.")
-    wanted = [file for file in files if not _COURSE.intersection(file.parts[1:])
-              and (_NOTEBOOK.fullmatch(file.name) or file.name.lower().endswith(".safetensors"))]
-    surely = [file for file in wanted if _SURELY.fullmatch(file.name) or not _NOTEBOOK.fullmatch(file.name)]
-    layout = layouts.Layout(surely or wanted, catalogue.names, download.resolve().stem, named_regexp)
+        raise IngestError(f"There is no {files.shown(download)}: give the folder or zip file of the submissions.")
+    if not catalogue.names(release):
+        raise IngestError(f"There is no release in {release}: run `make release` first.")
+    if download.resolve() in (course.resolve(), (course / "submitted").resolve()) and Store.load(course).records:
+        return stored(course)
     course.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=course, prefix=".incoming-") as waiting:
-        found = []
-        for number, file in enumerate(file for file in wanted if _NOTEBOOK.fullmatch(file.name)):
-            found += _look_into(file, layout, catalogue, Path(waiting, str(number)), problems)
-        models = [(file, layout.owner(file)) for file in wanted if not _NOTEBOOK.fullmatch(file.name)]
-        people = _people(found, [owner for _, owner in models], problems)
-        problems += _empty_handed(files, layout, {student for student, _ in people}, problems)
-        ids = layouts.student_ids([*people.values(), *(problem.student for problem in problems if problem.student)])
-        submissions = _settle(found, models, people, ids, course, problems)
-    return Intake(submissions, [Problem(problem.file, ids.get(problem.student), problem.text) for problem in problems])
+    with Child(release) as child, tempfile.TemporaryDirectory(dir=course, prefix=".incoming-") as waiting:
+        return _Download(download, Store.load(course), child, Path(waiting), release, named_regexp).take_in()
 
 
-class Catalogue:
-    """What tells the notebooks of a release apart."""
+class _Download:
+    """One download on its way in."""
 
-    def __init__(self, release):
-        paths = sorted(Path(release).glob("*/*.ipynb"))
-        self.names = [path.stem for path in paths if path.stem == path.parent.name]
-        if not self.names:
-            raise IngestError(f"There is no release in {release}: run `make release` first.")
-        notebooks = {path.stem: nbformat.read(path, as_version=4) for path in paths}
-        self.functions = {name: {function for cell in notebooks[name].cells
-                                 if cell.metadata.get("nbgrader", {}).get("solution")
-                                 for function in source.blanks(cell.source)} for name in self.names}
-        features = {name: set(_features(notebooks[name])) for name in self.names}
-        count = Counter(feature for name in self.names for feature in features[name])
-        self.feature_of = {feature: name for name in self.names for feature in features[name] if count[feature] == 1}
+    def __init__(self, path, store, child, waiting, release, named_regexp):
+        self.path, self.store, self.child, self.waiting = path, store, child, waiting
+        self.problems = []  # (file, Owner or None, text, about)
+        self.assignments = catalogue.names(release)
+        self.files, refused = self._list()
+        if not self.files and not refused:
+            raise IngestError(f"{files.shown(path)} is empty: give the folder or zip file of the submissions.")
+        known = {files.shown(record.owner["name"]) for found in store.records.values() for record in found.values()}
+        wanted = [file for file in self.files if self._kind(file)]
+        surely = [file for file in wanted if self._kind(file) != "notebook" or _SURELY.fullmatch(file.name)]
+        self.layout = owners.Layout(surely or wanted or self.files, self.assignments, path.resolve().stem,
+                                    named_regexp, known.__contains__, self._gradescope(), self._blackboard)
+        self.problems += [(place, None, text, None) for place, text in self.layout.notes]
+        for place, reason in refused:
+            *parts, name = place.split("/")
+            self.problems.append((place, self._owner(files.File(tuple(parts), name, 0, 0, ())), reason, None))
 
-    def recognise(self, notebook, hint):
-        """Which notebook of the release this is, or None, and whether its content says so; `hint`: its file's name."""
-        score = Counter(self.feature_of[feature] for feature in set(_features(notebook)) if feature in self.feature_of)
-        (best, most), = score.most_common(1) or [(None, 0)]
-        name = hint if hint and score[hint] == most or most < 2 else best
-        return name, score[name] > 0
+    def take_in(self):
+        """Read everything, decide, and write: an Intake."""
+        everybody, groups = Students(), defaultdict(list)
+        for name, numbers in self.store.together.items():
+            everybody.restore(name, numbers)
+        for file in self.files:
+            groups[self.layout.place(file).owners].append(file)
+        found = [one for group in groups.values() for one in self._read(group)]
+        for records in self.store.records.values():
+            for key, record in records.items():
+                everybody.add(_as_owner(record), key)
+        for one in found:
+            for owner in one.place.owners:
+                everybody.add(owner, one.key if one.key != MODEL else None)
+        self.store.together |= everybody.together({owner for group in groups for owner in group})
+        self._name_the_empty_handed(groups, found)
+        touched = self._settle(found, everybody)
+        problems = [Problem(str(file), everybody.id(owner) if owner else None, text, about)
+                    for file, owner, text, about in self.problems]
+        earlier = self.store.remember(problems, touched)
+        self.store.save()
+        return Intake([self.store.submission(student, key) for student, key in sorted(touched)
+                       if key in self.store.records.get(student, {}) and key != MODEL], problems, earlier)
 
-    def filled(self, notebook, name):
-        """How many of the functions of a notebook's exercises are filled in."""
-        done = set()
-        for cell in notebook.cells:
-            if any(function in cell.source for function in self.functions[name]):
-                done |= {bound for bound, node in source.defined(cell.source)
-                         if bound in self.functions[name] and not source.is_blank(node)}
-        return len(done)
+    def _list(self):
+        """All files of the download, archives of the outermost levels opened; what was refused as (place, reason)."""
+        refused = []
+        found = files.top(self.path, lambda place, reason: refused.append((place, reason)))
+        if found and found[0].is_archive and not self.path.is_dir():
+            found = self._open(found[0], (), refused)
+        for depth in (0, 1):
+            if depth == 0 or len({file.steps[0] for file in found}) == 1:
+                found = [inner for file in found for inner in (
+                    self._open(file, file.steps, refused) if file.is_archive and len(file.parts) == depth else [file])]
+        return found, refused
 
+    def _open(self, file, parts, refused, most=files.MOST_FILES):
+        """The files of an archive."""
+        try:
+            found, bad = self.child.call("entries", file.where, parts, most, seconds=60)
+        except Unreadable as error:
+            refused.append((str(file), f"the archive cannot be opened: {error}"))
+            return []
+        refused += [tuple(pair) for pair in bad]
+        return [files.File(tuple(parts), name, size, time, tuple(where)) for parts, name, size, time, where in found]
 
-def _features(notebook):
-    """What a notebook can be known by: ids, grade ids, whole cells, titles and functions."""
-    for cell in notebook.cells:
-        yield f"id {cell.metadata.get('id', cell.id)}"
-        yield f"grade id {cell.metadata.get('nbgrader', {}).get('grade_id')}"
-        yield f"cell {' '.join(cell.source.split())}" if cell.source.strip() else "nothing"
-        yield from (f"title {line}" for line in cell.source.split("\n") if line.startswith("# ") and "·" in line)
-        yield from (f"defines {name}" for name in re.findall(r"^(?:async def|def|class) (\w+)", cell.source, re.M))
+    @staticmethod
+    def _kind(file):
+        """What a file may be: "notebook", "model", "archive", or None."""
+        if file.is_archive:
+            return "archive"
+        if file.name.lower().endswith(".safetensors"):
+            return "model"
+        return "notebook" if reading.NOTEBOOK.fullmatch(file.name) else None
 
+    def _gradescope(self):
+        """What Gradescope says about who handed in, by the folder of its export."""
+        result = {}
+        for file in self.files:
+            if file.name != owners.METADATA or len(file.parts) > 1:
+                continue
+            depth = len(file.parts)
+            beside = {other.steps[depth] for other in self.files if other.parts[:depth] == file.parts}
+            if sum(step.startswith("submission_") for step in beside) > 1:
+                try:
+                    result[file.parts] = self.child.call("gradescope", file.where, seconds=60)
+                except Unreadable as error:
+                    self.problems.append((str(file), None, f"it cannot be read: {error}", None))
+        return result
 
-def _look_into(file, layout, catalogue, waiting, problems):
-    """The notebooks of this course in a file: one, or none with a problem, or several in a renamed archive."""
-    owner, hint = layout.owner(file), layout.assignment(file.name)
+    def _blackboard(self, steps):
+        """(name, user name) as Blackboard's text file says beside an attempt, or None."""
+        texts = self.__dict__.setdefault("_texts", {file.steps: file for file in self.files
+                                                    if file.name.endswith(".txt") and "_attempt_" in file.name})
+        file = texts.get((*steps[:-1], f"{steps[-1]}.txt"))
+        try:
+            first = self.child.call("head", file.where).partition("\n")[0] if file else ""
+        except Unreadable:
+            return None
+        match = re.fullmatch(r"Name:\s*(.{1,200}?)\s*\(([^()\s]{1,100})\)\s*", first)
+        return match and match.groups()
 
-    def refuse(text):
-        if _SURELY.fullmatch(file.name):
-            problems.append(Problem(str(file), owner.student, text))
-    try:
+    def _owner(self, file):
+        try:
+            return self.layout.place(file).owners[0]
+        except (IndexError, KeyError):
+            return None
+
+    def _read(self, group):
+        """What one student, or a group, handed in; within their time."""
+        end, costly, queue, seen = time.monotonic() + PATIENCE, 0, list(group), 0
+        while queue:
+            file = queue.pop(0)
+            kind, place = self._kind(file), self.layout.place(file)
+            if not kind:
+                continue
+            seen += 1
+            if costly >= MOST_COSTLY or seen > MOST_OF_ONE or time.monotonic() > end:
+                self.problems.append((file, place.owners[0], f"{len(queue) + 1} more files were not read: those before "
+                                      "them were too many or took too long", None))
+                return
+            course = bool(_COURSE.intersection(place.inside))
+            try:
+                if kind == "archive":
+                    refused = []
+                    queue[:0] = self._open(file, file.steps, refused, MOST_OF_ONE)
+                    self.problems += [(where, place.owners[0], reason, None) for where, reason in refused]
+                elif kind == "model":
+                    yield from self._model(file, place, course)
+                elif not course:
+                    yield from self._notebooks(file, place)
+            except Unreadable as error:
+                costly += error.costly
+                about = self.layout.assignment(place.label)
+                if kind == "model":
+                    self._say(file, place, f"the model file was left out: {error}", MODEL)
+                elif _SURELY.fullmatch(file.name) or about is not None:
+                    self._say(file, place, f"left out: {error}", self.assignments[about] if about is not None else None)
+
+    def _say(self, file, place, text, about):
+        self.problems += [(file, owner, text, about) for owner in place.owners]
+
+    def _model(self, file, place, course):
+        if file.size > MODEL_SIZE:
+            raise Unreadable(f"{file.size / 1e6:.0f} MB, at most {MODEL_SIZE / 1e6:.0f} MB")
+        if problem := self.child.call("model_problem", file.where, file.size):
+            raise Unreadable(problem)
+        yield _Found(file, place, MODEL, None, course=course)
+
+    def _notebooks(self, file, place):
+        """The notebooks of this course in a file: one, or none with a problem, or several in a renamed archive."""
         if file.size > reading.MOST_READ:
-            raise archives.BadArchive(f"larger than {reading.MOST_READ // 1_000_000} MB")
-        data = file.read(reading.MOST_READ)
-        inside = archives.renamed_zip(data) if data[:4] == b"PK\3\4" else [(file.name, data)]
-    except (archives.BadArchive, OSError) as error:
-        refuse(f"cannot be read: {error}")
-        return
-    if hint is None:
-        hint = next(filter(lambda i: i is not None, map(layout.assignment, reversed(file.parts))), None)
-    for number, (name, data) in enumerate(inside):
-        if not _NOTEBOOK.fullmatch(name):
-            continue
-        try:
-            notebook, notes = reading.read(data, name)
-            assignment, sure = catalogue.recognise(notebook, None if hint is None else catalogue.names[hint])
-            if assignment is None:
-                raise reading.NotANotebook("a notebook, but none of this course")
-            if not sure:
-                notes.append("known only by its name; nothing in it is of this course")
-            place = waiting.with_name(f"{waiting.name}-{number}")
-            nbformat.write(notebook, place)
-        except (reading.NotANotebook, OSError) as error:
-            refuse(f"left out: {error}")
-            continue
-        problems += [Problem(str(file), owner.student, f"{assignment}: {note}") for note in notes]
-        yield _Found(file, owner, assignment, place, catalogue.filled(notebook, assignment))
+            raise Unreadable(f"larger than {reading.MOST_READ // 1_000_000} MB")
+        hint = next((number for number in map(self.layout.assignment, [place.label, *reversed(file.parts)])
+                     if number is not None), None)
+        hint = None if hint is None else self.assignments[hint]
+        out = self.waiting / str(len(list(self.waiting.iterdir())))
+        for one in self.child.call("notebooks", file.where, file.name, hint, str(out)):
+            if "error" in one:
+                is_script = file.name.lower().endswith(".py")
+                if _SURELY.fullmatch(file.name) or is_script and self.layout.assignment(place.label) is not None:
+                    ask = f"; hand in {hint or 'the notebook'}.ipynb, not a script" if is_script else ""
+                    self._say(file, place, f"left out: {one['error']}{ask}", hint)
+                continue
+            for note in one["notes"]:
+                self._say(file, place, f"{one['assignment']}: {note}", one["assignment"])
+            yield _Found(file, place, one["assignment"], Path(one["path"]), one["filled"], one["script"])
+
+    def _name_the_empty_handed(self, groups, found):
+        """A line for each student of whom there is nothing else to say."""
+        known = {owner for one in found for owner in one.place.owners} | {owner for _, owner, _, _ in self.problems}
+        for group, inside in groups.items():
+            for owner in set(group) - known:
+                if owner.system != "file":
+                    names = ", ".join(sorted(file.name for file in inside)[:5])
+                    text = f"no notebook of this course among the files: {names}"
+                    self.problems.append((owner.name, owner, text, None))
+
+    def _settle(self, found, everybody):
+        """Write what counts; the (id, assignment) pairs that this download had a file for."""
+        touched, groups = set(), defaultdict(list)
+        for old, new, key in self.store.rename(everybody):
+            touched.add((new, key))
+            self.problems.append((new, None, f"several people have this name: what was {old}'s {key} is now {new}'s, "
+                                  "told apart by the LMS's number", None))
+        for one in found:
+            for owner in one.place.owners:
+                groups[everybody.id(owner), one.key, owner].append(one)
+        for (student, key, owner), items in sorted(groups.items(), key=lambda pair: (pair[0][1] == MODEL, pair[0][:2])):
+            chosen = self._newest(items, owner, key)
+            try:
+                self._take(chosen, student, owner, key, everybody)
+            except (OSError, Unreadable) as error:
+                why = getattr(error, "strerror", None) or error
+                self.problems.append((chosen.file, owner, f"{key} could not be written: {why}", key))
+                continue
+            touched.add((student, key))
+            if key == MODEL and WITH_MODEL in self.store.records[student]:
+                touched.add((student, WITH_MODEL))
+            elif key == MODEL:
+                self.problems.append((chosen.file, owner, f"a model file, but no {WITH_MODEL} to go with it yet; "
+                                      "it is kept until there is one", key))
+        return touched
+
+    def _take(self, chosen, student, owner, key, everybody):
+        """Put the chosen file in its place unless an earlier download brought a newer one."""
+        path = chosen.path or self.waiting / "model"
+        if chosen.course:
+            self.problems.append((chosen.file, owner, "the model file was taken from a folder that the course has as "
+                                  "well; was it trained by this student's notebook?", key))
+        sha256 = self.child.call("copy", [str(path)] if chosen.path else chosen.file.where,
+                                 max(MODEL_SIZE, reading.MOST_READ), str(self.waiting / "copy"))
+        record = Record(files.shown(chosen.file), sha256, asdict(owner), chosen.filled, chosen.place.time,
+                        chosen.place.sequence)
+        counts, why = self.store.verdict(student, key, record)
+        if why:
+            self.problems.append((chosen.file, owner, f"{key}: {why}", key))
+        if counts or key not in self.store.records.get(student, {}):
+            self.store.take(student, files.shown(everybody.name(owner)), key, record, self.waiting / "copy")
+
+    def _newest(self, items, owner, key):
+        """Of several files for one thing one that is filled in, newest by LMS, number of the copy, clock; fullest."""
+        best = max(item.order for item in items)
+        equals = [item for item in items if item.order == best]
+        spread = max(item.file.time for item in equals) - min(item.file.time for item in equals)
+        by_clock = spread > 60  # unpacking gives all files about the same time
+        chosen = max(equals, key=lambda item: (item.file.time if by_clock else 0, item.filled, str(item.file)))
+        others = sorted(str(item.file) for item in items if item is not chosen and not (item.script or item.course))
+        if others:
+            why = "the newest one" if len(equals) == 1 or by_clock else "the fullest one"
+            what = "model files" if key == MODEL else f"files for {key}"
+            self.problems.append((chosen.file, owner, f"{len(others) + 1} {what}; this is {why}, left out: "
+                                  f"{', '.join(others[:10])}", key))
+        return chosen
 
 
-def _people(found, owners, problems):
-    """(student, number of the LMS) to a display name of its own.
-
-    Some systems number people, some number hand-ins: two numbers are two people only if both handed in the same.
-    """
-    numbers, handed_in = defaultdict(set), defaultdict(Counter)
-    for item in found:
-        numbers[item.owner.student].add(item.owner.number)
-    for student, number, assignment in {(item.owner.student, item.owner.number, item.assignment) for item in found}:
-        handed_in[student][assignment] += 1
-    people = {}
-    for owner in [*(item.owner for item in found), *owners]:
-        several = max(handed_in[owner.student].values(), default=0) > 1
-        if several and (owner.student, owner.number) not in people:
-            problems.append(Problem(owner.student, None, "several people have this name; they are told apart by the "
-                                    f"number of the LMS, here {owner.number}"))
-        people[owner.student, owner.number] = f"{owner.student} {owner.number}" if several else owner.student
-    return people
-
-
-def _empty_handed(files, layout, known, problems):
-    """A problem for each student of whom there is nothing else to say."""
-    known, others = known | {problem.student for problem in problems}, defaultdict(list)
-    for file in files:
-        owner = layout.owner(file)
-        if (file.parts or owner.number) and owner.student not in known:
-            others[owner.student].append(file.name)
-    return [Problem(student, student, f"no notebook of this course among the files: {', '.join(sorted(names)[:5])}")
-            for student, names in sorted(others.items())]
-
-
-def _settle(found, models, people, ids, course, problems):
-    """Choose the notebook and the model file of each student and write them where nbgrader looks for them."""
-    groups, submissions = defaultdict(list), []
-    for item in found:
-        groups[people[item.owner.student, item.owner.number], item.assignment].append(item)
-    model_of = defaultdict(list)
-    for file, owner in models:
-        name = people[owner.student, owner.number]
-        reason = _model_problem(file)
-        if reason:
-            problems.append(Problem(str(file), name, f"the model file was left out: {reason}"))
-        else:
-            model_of[name].append((owner.time, owner.copy, file.time, file))
-    for (name, assignment), items in sorted(groups.items(), key=lambda pair: pair[0]):
-        chosen = _newest(items, name, problems)
-        options = sorted(model_of.pop(name, []), key=lambda option: option[:3]) if assignment == WITH_MODEL else []
-        if len(options) > 1:
-            problems.append(Problem(str(options[-1][3]), name, f"{len(options)} model files; the newest was taken"))
-        try:
-            submissions.append(_write(chosen, options[-1][3] if options else None, ids[name], name, course))
-        except (OSError, archives.BadArchive) as error:
-            why = getattr(error, "strerror", None) or error
-            problems.append(Problem(str(chosen.file), name, f"{assignment} could not be written: {why}"))
-    for name, options in sorted(model_of.items()):
-        problems.append(Problem(str(options[-1][3]), name, f"a model file, but no {WITH_MODEL} to go with it"))
-    return submissions
-
-
-def _newest(items, name, problems):
-    """Of several files for one notebook one that is filled in, newest by LMS, number of the copy, clock; fullest."""
-    best = max(item.order for item in items)
-    equals = [item for item in items if item.order == best]
-    spread = max(item.file.time for item in equals) - min(item.file.time for item in equals)
-    by_clock = spread > 60  # unpacking gives all files about the same time
-    chosen = max(equals, key=lambda item: (item.file.time if by_clock else 0, item.filled, str(item.file)))
-    if len(items) > 1:
-        why = "the newest one" if len(equals) == 1 or by_clock else "the fullest one"
-        others = ", ".join(sorted(str(item.file) for item in items if item is not chosen))
-        problems.append(Problem(str(chosen.file), name, f"{len(items)} files for {chosen.assignment}; this is {why}, "
-                                f"left out: {others}"))
-    return chosen
-
-
-def _model_problem(file):
-    """Why a file is no set of tensors, by its size and header, or None."""
-    if file.size > MODEL_SIZE:
-        return f"{file.size / 1e6:.0f} MB, at most {MODEL_SIZE / 1e6:.0f} MB"
-    try:
-        with file.open() as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            if not 2 <= length <= min(file.size - 8, 1_000_000):
-                return "it is no safetensors file"
-            header = json.loads(stream.read(length))
-    except (OSError, ValueError, EOFError, RecursionError, archives.BadArchive):
-        return "it is no safetensors file, or cut off"
-    ends = [entry.get("data_offsets", [0, -1])[-1] for name, entry in header.items()
-            if name != "__metadata__" and isinstance(entry, dict)] if isinstance(header, dict) else []
-    if not ends or not all(isinstance(end, int) for end in ends) or max(ends) != file.size - 8 - length:
-        return "its size is not what its header says; was the upload cut off?"
-    return None
-
-
-def _write(chosen, model, student, name, course):
-    """Put a submission in its place, file by file in one step each; equal files are left as they are."""
-    folder = course / "submitted" / student / chosen.assignment
-    folder.mkdir(parents=True, exist_ok=True)
-    notebook, digest = folder / f"{chosen.assignment}.ipynb", hashlib.sha256()
-    target, names = None, [str(chosen.file)]
-    if model:
-        target, names = folder / MODEL_FILE, [*names, str(model)]
-        with model.open() as stream, open(f"{chosen.waiting}.model", "wb") as copy:
-            shutil.copyfileobj(stream, copy, 1 << 20)
-        _replace(Path(f"{chosen.waiting}.model"), target)
-    else:
-        (folder / MODEL_FILE).unlink(missing_ok=True)
-    _replace(chosen.waiting, notebook)
-    if chosen.owner.time:  # nbgrader reads it, for late penalties
-        (folder / "timestamp.txt").write_text(chosen.owner.time)
-    else:
-        (folder / "timestamp.txt").unlink(missing_ok=True)
-    for path in filter(None, [notebook, target]):
-        with open(path, "rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return Submission(student, name, chosen.assignment, notebook, target, names, digest.hexdigest())
-
-
-def _replace(new, path):
-    if path.is_symlink() or not path.is_file() or path.read_bytes() != new.read_bytes():
-        os.replace(new, path)
+def _as_owner(record):
+    return owners.Owner(**record.owner)

@@ -1,153 +1,73 @@
-"""Whose file is it: what the folder and file names of a download from an LMS say.
+"""How each LMS names what its students handed in, and how it writes a time.
 
-The patterns have the group names of nbgrader's `zip_collect`, and a `FileNameCollectorPlugin.named_regexp` that an
-instructor has for another LMS goes in front of them.
+The patterns have the group names of nbgrader's FileNameCollectorPlugin, and begin where the LMS begins to write.
 """
 
-import hashlib
 import re
-import unicodedata
-from collections import defaultdict
-from dataclasses import dataclass
+from datetime import datetime, timezone
 
 import dateutil.parser
 
-MOODLE = r"(?P<student_id>.+?)_(?P<number>\d+)_assignsubmission_(?:file|onlinetext)_*(?P<file_id>.*)"
-BLACKBOARD = (r"(?P<before>.+)_(?P<student_id>[^_]+)_attempt_(?P<timestamp>\d{4}(?:-\d\d){5})"
-              r"(?:_(?P<file_id>.+)|\.\w+)?")
-BRIGHTSPACE = r"(?P<number>\d+)-\d+ - (?P<student_id>.+?) - (?P<timestamp>.+?) - (?P<file_id>.+)"
-CANVAS = (r"(?P<student_id>[^_]+)_(?:LATE_)?(?P<number>\d{3,})_\d{3,}_(?P<file_id>.+?)"
-          r"(?:-(?P<attempt>\d{1,2}))?(?:\.\w+)*")
-PATTERNS = [MOODLE, BLACKBOARD, BRIGHTSPACE, CANVAS]
+_BLACKBOARD = (r"(?P<before>.+?)_attempt_(?P<timestamp>\d{4}(?:-\d\d){5})(?:_(?P<file_id>.+)|(?:\.\w+)?)")
+_BRIGHTSPACE = (r"(?P<number>\d+)-\d+ - (?P<student_id>.+?) - (?P<timestamp>[^-]{0,30}?\d[^-]{0,30}?)"
+                r"(?: - (?P<file_id>.+))?")
+_CANVAS = (r"(?P<student_id>(?!anon_)[^_]+)_(?:LATE_)?(?P<number>\d{3,})_(?P<sequence>\d{3,})_(?P<file_id>.+?)"
+           r"(?:-(?P<attempt>\d{1,2}))?(?:\.\w{1,12}){0,4}")
+_ANONYMOUS = (r"anon_(?:LATE_)?(?P<number>[A-Za-z0-9]{4,12})_(?P<sequence>\d{3,})_(?P<file_id>.+?)"
+              r"(?:-(?P<attempt>\d{1,2}))?(?:\.\w{1,12}){0,4}")
+_MOODLE = r"(?P<student_id>.+?)_(?P<number>\d+)_assignsubmission_(?:file|onlinetext)(?:_+(?P<file_id>.*))?"
+SYSTEMS = {system: re.compile(pattern, re.DOTALL) for system, pattern in (
+    ("moodle", _MOODLE), ("blackboard", _BLACKBOARD), ("brightspace", _BRIGHTSPACE),
+    ("canvas_anonymous", _ANONYMOUS), ("canvas", _CANVAS))}
 
-_COPY = re.compile(r"^(?:copy of|kopie von|copie de)\s+|\s*\((\d+)\)$|\s*-\s*copy(?: \(\d+\))?$|[-_ ]copy\d*$",
+_WRAPPERS = re.compile(r"(?i)(?:submi\w*|hand.?ins?|downloads?|exports?|assign\w*|hw|homeworks?|class|course|gradebook|"
+                       r"moodle|canvas|blackboard|brightspace|gradescope|bulk|inbox|week|all)")
+_NOT_A_PERSON = re.compile(
+    r"(?i)(?:weeks?|parts?|hw|homeworks?|notebooks?|days?|units?|chapters?|exercises?|lessons?|modules?|sessions?|"
+    r"final|drafts?|old|new|backup|versions?|v\d*|copy|submi\w*|solutions?|answers?|course|build|data|models?|outputs?|"
+    r"out|results?|src|work|colab|drive|misc|tmp|helpers|tests?|grading|docs|tools|assign\w*|project|files?|code|"
+    r"semantic|segmentation|main|master|\d+)")
+_COPY = re.compile(r"^(?:copy of|kopie von|copie de)\s+|\s?\((\d{1,4})\)$|\s?-\s?copy(?: \(\d+\))?$|[-_ ]copy\d{0,4}$",
                    re.IGNORECASE)
-_WRAPPERS = {"submitted", "submission", "submissions", "download", "downloads"}
-_EMPTY = re.compile(r"(?:untitled\d*|notebook|model|final|solution|homework|assignment|[\W_\d]*)", re.IGNORECASE)
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
+_ENDINGS = re.compile(r"(?:\.(?:ipynb|json|txt|py|gz|safetensors|zip|html?|download))+\b", re.IGNORECASE)
 
 
-@dataclass
-class Owner:
-    """What a file's place says: the student's name, an LMS's number for people of one name, the order of attempts."""
-
-    student: str
-    number: str = ""
-    time: str = ""  # of the attempt, if the LMS wrote it; sorts like time
-    copy: int = 0  # "(1)" of a browser, "-2" of Canvas
-    label: str = ""  # what is left of the file's name
+def is_wrapper(name):
+    """Whether a folder's name speaks of a class or an assignment."""
+    return name.isdigit() or any(_WRAPPERS.fullmatch(word) for word in re.split(r"[\W_\d]+", name[:255]) if word)
 
 
-class Layout:
-    """The layout of a whole download: `owner(file)` is known when all files are."""
-
-    def __init__(self, files, assignments, source_name, named_regexp=""):
-        self.patterns = [re.compile(pattern) for pattern in [named_regexp, *PATTERNS] if pattern]
-        self.assignments = [re.compile(_loosely(name), re.IGNORECASE) for name in assignments]
-        self.source_name = source_name
-        self.befores = {match["before"] for file in files for match in [re.fullmatch(BLACKBOARD, file.name)] if match}
-        inner = [(self._steps(file), file) for file in files if not self._match(file)[0]]
-        self.wrappers = next((depth for depth in range(1, 6) if self._is_class(inner, depth)), 0)
-
-    def owner(self, file):
-        match, step = self._match(file)
-        stem, copy = _without_copy(file.name)
-        if not match:
-            steps = self._steps(file)[self.wrappers:]
-            return Owner(steps[0] if steps else self._rest(file.name) or self.source_name, copy=copy, label=stem)
-        groups = match.groupdict(default="")
-        name = " ".join(filter(None, [groups.get("first_name"), groups.get("last_name")])) or groups["student_id"]
-        shorter = [before for before in self.befores if groups.get("before", "").startswith(f"{before}_")]
-        if shorter:  # a user name with an underscore
-            name = f"{groups['before'][len(min(shorter, key=len)) + 1:]}_{name}"
-        if step == file.name and groups.get("file_id"):
-            stem, copy = _without_copy(groups["file_id"])
-        return Owner(name.strip(), groups.get("number", ""), when(groups.get("timestamp", "")),
-                     int(groups.get("attempt") or copy), stem)
-
-    def assignment(self, text):
-        """The number of the assignment that a name names, or None."""
-        return next((i for i, pattern in enumerate(self.assignments) if pattern.search(text)), None)
-
-    def _match(self, file):
-        """An LMS's mark, and the file or folder name that has it, or (None, None)."""
-        for step in [file.name, *file.parts]:
-            for pattern in self.patterns:
-                if (match := pattern.fullmatch(step)) and (match.groupdict().get("student_id") or "").strip():
-                    return match, step
-        return None, None
-
-    def _steps(self, file):
-        """The folders around a file that may be a student's."""
-        steps = [step for step in file.parts if not any(pattern.fullmatch(step) for pattern in self.assignments)]
-        return steps[1:] if steps and steps[0].lower() in _WRAPPERS else steps
-
-    def _is_class(self, inner, depth):
-        """Whether a folder that everything lies in, so deep, holds several people's files: one notebook twice."""
-        if not inner or any(len(steps) < depth or steps[:depth] != inner[0][0][:depth] for steps, _ in inner):
-            return False
-        owners = defaultdict(set)
-        for steps, file in inner:
-            assignment, below = self.assignment(file.name), len(steps) > depth
-            owners[assignment].add(steps[depth] if below else "" if assignment is None else self._rest(file.name))
-        return all("" not in names for names in owners.values()) and max(map(len, owners.values())) > 1
-
-    def _rest(self, name):
-        """What a file's name says besides the assignment: a loose file's student."""
-        stem, _ = _without_copy(name)
-        for pattern in self.assignments:
-            stem = pattern.sub(" ", stem)
-        stem = re.sub(r"(?i)[\W_]*\bmodel\b|\bmodel_", " ", stem.replace("_model", " ")).strip(" _-.")
-        return "" if _EMPTY.fullmatch(stem) else stem
+def looks_like_a_person(name):
+    """Whether a folder's name is not one of those that people give to folders of their work."""
+    words = [word for word in re.split(r"[\W_]+", name[:255]) if word]
+    return bool(words) and not all(_NOT_A_PERSON.fullmatch(word) for word in words)
 
 
-def _loosely(name):
-    """A pattern for an assignment's name as people write it: 01_setup, 1-Setup, "01 setup"."""
-    number, _, word = name.partition("_")
-    return rf"0*{re.escape(number.lstrip('0'))}[\W_]*{re.escape(word)}" if word else re.escape(name)
-
-
-def when(text):
-    """A time as an LMS writes it, in a form that sorts and that nbgrader reads; "" for none."""
-    digits = re.fullmatch(r"(\d{4}-\d\d-\d\d)-(\d\d)-(\d\d)-(\d\d)", text)
-    if digits:
-        return "{} {}:{}:{}".format(*digits.groups())
-    text = re.sub(r"\b(\d{1,2})(\d\d) (?=[AP]M)", r"\1:\2 ", text)  # Brightspace's "1000 AM"
-    try:
-        return dateutil.parser.parse(text).isoformat(" ") if text else ""
-    except (ValueError, OverflowError):
-        return ""
-
-
-def _without_copy(name):
+def without_copy(name):
     """A file's name without its ending and marks of a copy, and the copy's number."""
-    stem, number = re.sub(r"(?:\.(?:ipynb|json|txt|py|gz|safetensors|zip|html?|download))+\b", "", name, flags=re.I), 0
-    while match := _COPY.search(stem):
+    stem, number = _ENDINGS.sub("", name[:255]), 0
+    for _ in range(5):
+        if not (match := _COPY.search(stem)):
+            break
         number = max(number, int(match[1] or 0))
         stem = stem[:match.start()] + stem[match.end():]
     return stem.strip(), number
 
 
-def student_ids(names):
-    """An id for each name: ASCII, safe as a folder on every system, different also where case does not count."""
-    groups = defaultdict(list)
-    for name in sorted(set(names)):
-        groups[_slug(name).casefold()].append(name)
-    return {name: _slug(name) if place == 0 else f"{_slug(name)}-{_hash(name)}"
-            for same in groups.values() for place, name in enumerate(sorted(same, key=lambda n: (n != _slug(n), n)))}
+def when(text):
+    """A time as an LMS writes it, in a form that sorts and that nbgrader reads; "" for none, or for nonsense.
 
-
-def _slug(name):
-    whole = unicodedata.normalize("NFKD", name)
-    text = whole.encode("ascii", "ignore").decode()
-    text = re.sub(r"_{2,}", "_", re.sub(r"[^A-Za-z0-9._-]+", "_", text)).strip("._-")
-    if _RESERVED.fullmatch(text):
-        text = f"{text}_"
-    lost = sum(map(str.isalpha, whole)) > sum(map(str.isalpha, text))
-    if not text or lost or len(text) > 60:
-        text = f"{text[:50].strip('._-')}-{_hash(name)}" if text else f"student-{_hash(name)}"
-    return text
-
-
-def _hash(name):
-    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:6]
+    Times of a zone become UTC; others stay as they are. Years from 2000 to 2099 are times.
+    """
+    digits = re.fullmatch(r"(\d{4}-\d\d-\d\d)-(\d\d)-(\d\d)-(\d\d)", text)
+    text = "{} {}:{}:{}".format(*digits.groups()) if digits else text[:60]
+    text = re.sub(r"\b(\d{1,2})(\d\d) (?=[AP]M)", r"\1:\2 ", text)  # Brightspace's "1000 AM"
+    if not re.search(r"\b20\d\d\b", text):
+        return ""
+    try:
+        time = dateutil.parser.parse(text, default=datetime(2000, 1, 1))
+        if time.tzinfo:
+            time = time.astimezone(timezone.utc).replace(tzinfo=None)
+    except Exception:  # whatever a parser of dates does with what is none
+        return ""
+    return time.isoformat(" ", "seconds") if 2000 <= time.year < 2100 else ""

@@ -4,15 +4,24 @@ import gzip
 import io
 import json
 import re
+import zlib
 
 import nbformat
 from nbformat import NotebookNode
 
+from grading.intake import conflicts, scripts
+
+NOTEBOOK = re.compile(r".*\.(?:ipynb\b.*|json|py)", re.IGNORECASE | re.DOTALL)
 MOST_READ = 200_000_000  # bytes of a file, outputs included
+MOST_CELLS = 5_000
 MOST = 20_000_000  # characters of a notebook without its outputs
+MOST_CODE = 2_000_000  # of these
 ATTACHED = 500_000  # characters of pictures pasted into a cell
 PICTURES = ("image/png", "image/jpeg", "image/gif")
-_MARKS = ("grade_id", "grade", "solution", "locked", "task", "points")  # of nbgrader, in a cell
+# a number of 400 digits is none that a notebook has, and one of 5,000 is an error in Python
+_DECODER = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < 20 else float("inf"))
+_BOTH_SIDES = "git's conflict markers are in it; both sides were read, and of two answers the lower one counts"
+_ONE_SIDE = "git's conflict markers are in it; only one side of the conflict could be read"
 
 
 class NotANotebook(ValueError):
@@ -30,50 +39,97 @@ def read(data, name="notebook.ipynb"):
 
     Returns
     -------
-    NotebookNode, list of str
-        A valid notebook of format 4.5; a sentence for each oddity that may have cost something.
+    NotebookNode, list of str, bool
+        A valid notebook of format 4.5; a sentence for each oddity that may have cost something; whether it was a
+        script that does not say that it ever was a notebook.
 
     Raises
     ------
     NotANotebook
     """
+    text = _text_of(data)
+    if not text.startswith("{") and not (conflicts.found(text) and re.search(r"^\{", text, re.MULTILINE)):
+        if not name.lower().endswith(".py"):
+            raise NotANotebook("not a notebook (a notebook is JSON and begins with a brace)")
+        sides = conflicts.sides(text)
+        notebook = _bounded({"cells": conflicts.together([scripts.cells(side) for side in sides])})
+        notes = ["a Python script, read as a notebook; the .ipynb file is better"]
+        return notebook, notes + ([_BOTH_SIDES] if len(sides) > 1 else []), not scripts.is_export(text)
+    raw, notes = _json(text)
+    if isinstance(raw.get("worksheets"), list) or raw.get("nbformat") in (1, 2, 3):
+        version = str(raw.get("nbformat"))[:5]
+        try:
+            raw = nbformat.convert(nbformat.from_dict(raw), 4)
+        except Exception as error:  # conversion knows no hostile input
+            raise NotANotebook(f"a notebook of format {version} that cannot be converted "
+                               f"({type(error).__name__})") from None
+    if not isinstance(raw.get("cells"), list):
+        raise NotANotebook("JSON, but not a notebook: it has no cells")
+    return _bounded(raw), notes, False
+
+
+def _text_of(data):
+    """The text of a file: unpacked, decoded, and not a web page."""
     if data[:2] == b"\x1f\x8b":
         try:
             data = gzip.GzipFile(fileobj=io.BytesIO(data)).read(MOST_READ + 1)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise NotANotebook(f"a gzip file that cannot be opened ({error})") from None
     if len(data) > MOST_READ:
         raise NotANotebook(f"larger than {MOST_READ // 1_000_000} MB")
-    text, notes = decoded(data).strip("\ufeff \t\r\n\0"), []
+    text = decoded(data).strip("\ufeff \t\r\n\0")
     if not text:
         raise NotANotebook("an empty file")
     if re.match(r"(?i)<(?:!doctype|html|head|\?xml)", text):
         raise NotANotebook("a web page, not the notebook: download the .ipynb file itself")
-    if not text.startswith("{"):
-        if name.lower().endswith(".py"):
-            return clean(_from_script(text)), ["a Python script, read as a notebook"]
-        raise NotANotebook("no notebook (a notebook is JSON and begins with a brace)")
+    return text
+
+
+def _json(text):
+    """The dictionary that a notebook's text is, with git's conflict markers or a missing end, and notes about it."""
+    if conflicts.found(text):
+        sides = []
+        for side in conflicts.sides(text):
+            try:
+                sides.append(_decode(side)[0])
+            except NotANotebook:
+                raise
+            except ValueError:
+                continue
+        cells = [side["cells"] for side in sides if isinstance(side, dict) and isinstance(side.get("cells"), list)]
+        if cells:
+            note = _BOTH_SIDES if len(cells) > 1 else _ONE_SIDE
+            return {**sides[0], "cells": conflicts.together(cells)}, [note]
     try:
-        raw, end = json.JSONDecoder().raw_decode(text)
-        notes += ["text behind the end of the notebook was left out"] if text[end:].strip() else []
-    except RecursionError:
-        raise NotANotebook("JSON nested too deeply") from None
+        raw, end = _decode(text)
+        return raw, ["text behind the end of the notebook was left out"] if text[end:].strip() else []
+    except NotANotebook:
+        raise
     except ValueError:
         raw = _salvaged(text)
-        notes.append(f"the file is cut off or broken; {len(raw['cells'])} whole cells were read")
-    if isinstance(raw.get("worksheets"), list) or raw.get("nbformat") in (1, 2, 3):
-        try:
-            raw = nbformat.convert(nbformat.from_dict(raw), 4)
-        except Exception as error:  # conversion knows no hostile input
-            raise NotANotebook(f"a notebook of format {raw.get('nbformat')} that cannot be converted "
-                               f"({type(error).__name__})") from None
-    if not isinstance(raw.get("cells"), list):
-        raise NotANotebook("JSON, but no notebook: it has no cells")
+        what = "the file has git's conflict markers" if conflicts.found(text) else "the file is cut off or broken"
+        return raw, [f"{what}; {len(raw['cells'])} whole cells were read"]
+
+
+def _decode(text):
+    """JSON at the beginning of a text, and where it ends; raises ValueError, or NotANotebook if nested too deeply."""
+    try:
+        return _DECODER.raw_decode(text)
+    except RecursionError:
+        raise NotANotebook("JSON nested too deeply") from None
+
+
+def _bounded(raw):
+    """`clean`, for a notebook that is not too large; raises NotANotebook."""
+    if len(raw["cells"]) > MOST_CELLS:
+        raise NotANotebook(f"{len(raw['cells']):,} cells; at most {MOST_CELLS:,} are read")
     notebook = clean(raw)
-    size = sum(len(cell.source) for cell in notebook.cells)
-    if size > MOST:
-        raise NotANotebook(f"{size // 1_000_000} MB of text without outputs; at most {MOST // 1_000_000} MB are read")
-    return notebook, notes
+    for kinds, most in ((("code", "markdown", "raw"), MOST), (("code",), MOST_CODE)):
+        size = sum(len(cell.source) for cell in notebook.cells if cell.cell_type in kinds)
+        if size > most:
+            raise NotANotebook(f"{size / 1e6:.1f} MB of {'code' if len(kinds) == 1 else 'text without outputs'}; "
+                               f"at most {most // 1_000_000} MB are read")
+    return notebook
 
 
 def decoded(data):
@@ -92,7 +148,7 @@ def decoded(data):
 
 
 def clean(raw):
-    """A valid notebook of format 4.5: cells with source, id and nbgrader's marks, and nothing else.
+    """A valid notebook of format 4.5: cells with source, id and nbgrader's grade id, and nothing else.
 
     A cell's own id is kept; where it is taken or missing, another stands in its place and the one that the
     file had goes to `metadata["id"]`, where Colab puts it as well.
@@ -105,9 +161,9 @@ def clean(raw):
         kind = kind if kind in ("code", "markdown", "raw") else "markdown" if kind == "heading" else "raw"
         found = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
         metadata, own_id = NotebookNode(), cell.get("id", found.get("id"))
-        if isinstance(found.get("nbgrader"), dict):
-            metadata["nbgrader"] = NotebookNode({key: value for key, value in found["nbgrader"].items()
-                                                 if key in _MARKS and isinstance(value, (str, int, float))})
+        mark = found.get("nbgrader")
+        if isinstance(mark, dict) and isinstance(mark.get("grade_id"), str):
+            metadata["nbgrader"] = NotebookNode(grade_id=_text(mark["grade_id"][:100]))
         fits = isinstance(own_id, str) and re.fullmatch(r"[\w-]{1,64}", own_id, re.ASCII) and own_id not in taken
         if isinstance(own_id, str) and not fits:
             metadata["id"] = _text(own_id[:64])
@@ -152,7 +208,7 @@ def _salvaged(text):
     place = start.end() if start else len(text)
     try:
         while place < len(text):
-            cell, place = json.JSONDecoder().raw_decode(text, place)
+            cell, place = _DECODER.raw_decode(text, place)
             cells += [cell] if isinstance(cell, dict) else []
             place = re.compile(r"[\s,]*").match(text, place).end()
     except (ValueError, RecursionError):
@@ -160,14 +216,3 @@ def _salvaged(text):
     if not cells:
         raise NotANotebook("broken JSON, and no whole cell in it")
     return {"cells": cells}
-
-
-def _from_script(text):
-    """A notebook from a script in Jupytext's format, or as `nbconvert --to script` writes it."""
-    if not re.search(r"^# (?:%%|In\[.*\]:|\+|---)", text, re.MULTILINE):
-        raise NotANotebook("a Python script without cells")
-    import jupytext  # a second, and seldom needed
-    try:
-        return jupytext.reads(re.sub(r"^# In\[.*\]:$", "# %%", text, flags=re.MULTILINE), fmt="py")
-    except Exception as error:  # its header is YAML of the student's
-        raise NotANotebook(f"a Python script that Jupytext cannot read ({type(error).__name__})") from None

@@ -10,9 +10,6 @@ from helpers.exercises.probe import Probe, call
 from helpers.exercises.toys import FINAL, WEIGHTS, made_up, no_network
 from helpers.exercises.values import a_kind, describe, same, show
 
-_PARTS = " See 'A pretrained model and its parts'."
-_LAYERS = " See 'New final layers'."
-_LABELS = " See 'From logits to labels'."
 IMAGES = (2, 3, 32, 48)
 
 
@@ -37,20 +34,20 @@ class _Built:
         if "num_classes" in text and "21" in text:
             self.fail("num_classes_with_weights", f"{self.call} stopped with {text}\nThe pretrained weights are for 21 "
                       "classes, and torchvision refuses any other number. Build the model with its 21 classes first, "
-                      "then replace the two final layers." + _LAYERS)
+                      "then replace the two final layers.")
         student.healthy(outcome, f"Called as {self.call}, ")
         self.model = model = outcome.value
         if not isinstance(model, nn.Module):
             self.fail("returns_none" if model is None else "wrong_type", f"{self.call} returned {a_kind(model)}; "
-                      "expected the model. Is the `return` missing?" + _LAYERS)
+                      "expected the model. Is the `return` missing?")
         self.lraspp = next((module for module in model.modules() if isinstance(module, LRASPP)), None)
         if self.lraspp is None and not any(isinstance(module, LRASPPHead) for module in model.modules()):
             self.fail("another_model", f"{self.call} returned {show(model)}; expected torchvision's "
-                      "lraspp_mobilenet_v3_large." + _PARTS)
+                      "lraspp_mobilenet_v3_large.")
         if self.lraspp is None:
             self.fail("no_out", f"{self.call} took the parts out of the model, and with them its way to put them "
                       "together: expected a model that returns {\"out\": logits}. Change the layers inside, and return "
-                      "the whole model." + _LAYERS)
+                      "the whole model.")
 
     def fail(self, id, message):
         self.student.fail(id, message)
@@ -63,49 +60,48 @@ class _Built:
         if (low == wanted) != (high == wanted):
             name = "high_classifier" if low == wanted else "low_classifier"
             self.fail("only_one_classifier", f"{found}. Their outputs are added, so they must be equal: replace "
-                      f"`classifier.{name}` as well." + _LAYERS)
+                      f"`classifier.{name}` as well.")
         if low in elsewhere and low != wanted:
             self.fail("num_classes_ignored", f"{found}. The number stands in the function; use the argument "
-                      "`num_classes`." + _LAYERS)
+                      "`num_classes`.")
         if low == high == 21 != wanted:
             self._untouched(found)
         if low == high and abs(low - wanted) == 1:
             self.fail("off_by_one", f"{found}. Background is one of the `num_classes` already, and void is none of "
-                      "them." + _LAYERS)
+                      "them.")
         if low != wanted:
-            self.fail("wrong_width", f"{found}." + _LAYERS)
+            self.fail("wrong_width", f"{found}.")
 
     def _untouched(self, found):
         convolutions = [module for module in self.model.modules() if isinstance(module, nn.Conv2d)]
         if any(module.out_channels != len(module.weight) for module in convolutions):
             self.fail("attribute_edited", f"{found}. `out_channels` was changed, but it only describes a layer: its "
-                      "weights stay as they are. Make a new `nn.Conv2d` and put it in the layer's place." + _LAYERS)
+                      "weights stay as they are. Make a new `nn.Conv2d` and put it in the layer's place.")
         known = {name.rpartition(".")[0] for name in made_up(0)}
         extra = [name for name, module in self.lraspp.named_modules()
                  if name and name not in known and list(module.parameters(recurse=False))]
         if extra:
             self.fail("unused_layer", f"{found}. `{extra[0]}` was added, but nothing in the model's `forward` calls "
-                      "it. The layers to replace are `classifier.low_classifier` and `classifier.high_classifier`."
-                      + _LAYERS)
+                      "it. The layers to replace are `classifier.low_classifier` and `classifier.high_classifier`.")
         self.fail("head_not_replaced", f"{found}. These are still the layers for the 21 classes of the pretrained "
-                  "weights. Replace both by new `nn.Conv2d` layers." + _LAYERS)
+                  "weights. Replace both by new `nn.Conv2d` layers.")
 
     def gives_logits(self, images):
         """End the check unless the model gives raw logits of the image's size under "out"."""
         wanted = [len(images), self.num_classes, *images.shape[-2:]]
         logits = self._logits(images)
         if list(logits.shape) != wanted:
-            self.fail("wrong_shape", f"The logits of {self.call} are {list(logits.shape)}; expected {wanted}." + _PARTS)
+            self.fail("wrong_shape", f"The logits of {self.call} are {list(logits.shape)}; expected {wanted}.")
         total = logits.sum(1)
         if same(total, torch.ones_like(total), 1e-3) or same(logits.exp().sum(1), torch.ones_like(total), 1e-3):
             self.fail("softmax", f"The outputs of {self.call} are probabilities (or their logarithms), not raw logits. "
-                      "CrossEntropyLoss applies the softmax itself; leave it out of the model." + _LABELS)
+                      "CrossEntropyLoss applies the softmax itself; leave it out of the model.")
         if _is_share(logits) and _is_share(self._logits(images, sign=-1)):
             self.fail("sigmoid", f"The outputs of {self.call} all lie between 0 and 1; expected raw logits, of any "
-                      "size and sign. Leave the sigmoid out of the model." + _LABELS)
+                      "size and sign. Leave the sigmoid out of the model.")
         if not all(any(p.requires_grad for p in layer.parameters()) for layer in self._final_layers()):
             self.fail("frozen_head", f"The new layers of {self.call} are frozen (`requires_grad` is False): they would "
-                      "never learn." + _LAYERS)
+                      "never learn.")
 
     def _final_layers(self):
         return [self.lraspp.classifier.low_classifier, self.lraspp.classifier.high_classifier]
@@ -124,10 +120,10 @@ class _Built:
         except Exception as error:
             self.fail("wrong_channels", f"The model of {self.call} stopped on images {list(images.shape)} with "
                       f"{describe(error)}\nA new layer must take as many channels as the old one "
-                      "(`old.in_channels`), with the same kernel size, 1." + _LAYERS)
+                      "(`old.in_channels`), with the same kernel size, 1.")
         if not isinstance(output, dict) or "out" not in output:
             self.fail("no_out", f"The model of {self.call} returned {a_kind(output)}; expected a dictionary with the "
-                      "logits under \"out\", as torchvision's models do." + _PARTS)
+                      "logits under \"out\", as torchvision's models do.")
         return output["out"]
 
     def keeps(self, state):
@@ -139,16 +135,16 @@ class _Built:
         backbone, head = ([key in lost for key in keys if key.startswith(part)] for part in ("backbone", "classifier"))
         if sum(backbone) > len(backbone) / 2 and sum(head) > len(head) / 2:
             self.fail("weights_dropped", f"{missing}: the model starts from random numbers. Pass `weights=weights` on "
-                      "to torchvision, and load nothing over it." + _PARTS)
+                      "to torchvision, and load nothing over it.")
         if sum(backbone) > len(backbone) / 2:
             self.fail("backbone_reinitialised", f"{missing}: the whole backbone started anew, and with it all that it "
-                      "had learned. Replace the two final layers alone." + _LAYERS)
+                      "had learned. Replace the two final layers alone.")
         if all(head) and not any(backbone):
             self.fail("whole_head_new", f"{missing}: the head was replaced as a whole. Its inner layers (`cbr`, "
-                      "`scale`) fit any number of classes; replace the two final layers alone." + _LAYERS)
+                      "`scale`) fit any number of classes; replace the two final layers alone.")
         if lost:
             self.fail("weights_changed", f"{missing}, such as `{lost[0]}`. Leave all but the two final layers as it "
-                      "came." + _LAYERS)
+                      "came.")
 
     def is_new(self, state):
         """End the check unless the final layers are new."""
@@ -158,10 +154,10 @@ class _Built:
         if old and self.num_classes == 21:
             self.fail("kept_at_21", f"{self.call} kept the pretrained final layer `{old[0]}`, because the number of "
                       "classes happens to be equal. Your classes may be others in another order: replace both layers "
-                      "always." + _LAYERS)
+                      "always.")
         if old:
             self.fail("old_rows_kept", f"{self.call} copied the first {self.num_classes} rows of the old `{old[0]}`. "
-                      "They stand for other classes: start with new layers." + _LAYERS)
+                      "They stand for other classes: start with new layers.")
 
 
 def check(student, seed):
@@ -173,7 +169,7 @@ def check(student, seed):
         fresh.gives_logits(images)
         if same(fresh.lraspp.state_dict()["backbone.0.0.weight"], state["backbone.0.0.weight"]):
             student.fail("always_pretrained", "build_model(6) loaded pretrained weights, though `weights` is None. "
-                         "Pass the argument `weights` on, whatever it is." + _PARTS)
+                         "Pass the argument `weights` on, whatever it is.")
         needs_network = bool(asked)
         for num_classes in (4, 21):
             built = _Built(student, num_classes, WEIGHTS)

@@ -59,24 +59,23 @@ def check(student, seed):
     wanted = [row[-1] for row in MACHINES]
     devices = [outcome.value for outcome in outcomes]
     found = [device.type if isinstance(device, torch.device) else None for device in devices]
-    where = " See 'The device'."
     if isinstance(devices[0], str):
         student.fail("returns_text", f"choose_device returned the text {devices[0]!r}; expected a torch.device. Wrap "
-                     f"it: `torch.device({devices[0]!r})`.{where}")
+                     f"it: `torch.device({devices[0]!r})`.")
     if isinstance(devices[0], bool):
         student.fail("returns_yes_or_no", f"choose_device returned {devices[0]}, which says whether there is a GPU. "
-                     f"Return the device itself, as in `torch.device(\"cuda\")`.{where}")
+                     f"Return the device itself, as in `torch.device(\"cuda\")`.")
     for id, explains, says in MISTAKES:
         if None not in found[:2] and explains(*found):
-            student.fail(id, says + where)
+            student.fail(id, says)
     for (words, *_), outcome, device, type in zip(MACHINES, outcomes, found, wanted):
         student.healthy(outcome, f"On a machine {words}, ")
         if device != type:
             student.fail("different", f"On a machine {words} choose_device returned {show(outcome.value)}; expected "
-                         f"torch.device(\"{type}\"). Ask for CUDA first, then MPS, and fall back to the CPU.{where}")
+                         f"torch.device(\"{type}\"). Ask for CUDA first, then MPS, and fall back to the CPU.")
         if outcome.value.index not in (None, 0):
             student.fail("second_gpu", f"choose_device returned {outcome.value!r} on a machine with one GPU, whose "
-                         f"only index is 0. `torch.device(\"cuda\")` needs no index.{where}")
+                         f"only index is 0. `torch.device(\"cuda\")` needs no index.")
     return "choose_device finds CUDA, then MPS, then the CPU."
 
 

@@ -1,9 +1,11 @@
 """Exercise 5.1: confusion_matrix."""
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 
 from helpers import metrics
-from helpers.exercises.core import Exercise, Mistake
+from helpers.exercises.core import Exercise, Mistake, mistakes
 from helpers.exercises.probe import Probe, each
 from helpers.settings import IGNORE_INDEX
 
@@ -15,6 +17,31 @@ def _pairs(target, prediction, num_classes):
 
 def _square(pairs, num_classes):
     return torch.bincount(pairs, minlength=num_classes ** 2).reshape(num_classes, num_classes)
+
+
+def _unfiltered(target, prediction, num_classes):
+    return (num_classes * target + prediction).flatten()
+
+
+def _in_numpy(pairs, minlength=False):
+    """Counts of `pairs` by way of NumPy."""
+    return lambda t, p, c: torch.from_numpy(
+        np.bincount(pairs(t, p, c).numpy(), minlength=c * c * minlength).reshape(c, c))
+
+
+def _indexed(zeros):
+    """Counts of all pixels, void too, in a square of `zeros`."""
+    def imitate(target, prediction, num_classes):
+        matrix = zeros((num_classes, num_classes))
+        for t, p in zip(target.flatten(), prediction.flatten()):
+            matrix[t, p] += 1
+        return torch.as_tensor(matrix)
+    return imitate
+
+
+def _one_hot(target, prediction, num_classes):
+    rows, columns = (F.one_hot(labels.flatten(), num_classes) for labels in (target, prediction))
+    return rows.T @ columns
 
 
 def _void_as(label):
@@ -43,6 +70,8 @@ def _without_background(target, prediction, num_classes):
 
 _VOID = ("Void pixels (255) belong to no class: leave them out before you count, for example with the mask "
          "`target != 255`.")
+_MINLENGTH = ("`bincount` stops at the largest value that occurs. Tell it how many to expect: "
+              "`minlength=num_classes ** 2`.")
 _NORMALISED = ("These are shares; counts are needed. Only counts of several batches can be added up, so divide at the "
                "very end, in mean_iou.")
 
@@ -64,10 +93,12 @@ MISTAKES = [
             "The matrix is as large as the largest label that occurs. It must be num_classes x num_classes for every "
             "image, or the matrices of two batches cannot be added."),
     Mistake("minlength_forgotten", lambda t, p, c: torch.bincount(_pairs(t, p, c)).reshape(c, c),
-            "`torch.bincount` stops at the largest value that occurs. Tell it how many to expect: "
-            "`minlength=num_classes ** 2`."),
+            _MINLENGTH),
+    Mistake("minlength_forgotten", _in_numpy(_pairs), _MINLENGTH),
     Mistake("void_counted", lambda t, p, c: _square((c * t + p).flatten(), c), _VOID),
     Mistake("void_counted", lambda t, p, c: torch.bincount((c * t + p).flatten()).reshape(c, c), _VOID),
+    *mistakes("void_counted", _VOID, _indexed(torch.zeros), _indexed(np.zeros), _one_hot, _in_numpy(_unfiltered, True),
+              _in_numpy(_unfiltered)),
     Mistake("uint8_overflow", lambda t, p, c: _square(_pairs(t.byte(), p.byte(), c).long(), c),
             "With 21 classes `num_classes * target + prediction` goes up to 440, and uint8 starts again at 0 after "
             "255. Keep int64 (`.long()`) before you multiply."),

@@ -2,6 +2,7 @@
 
 import functools
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -41,11 +42,11 @@ def check(student, seed):
     if isinstance(outcome.error, TypeError):
         student.fail("needs_a_list", f"count_pixels works on a list, but on targets that come one by one, as from a "
                      f"file, it stopped with {describe(outcome.error)}. `for target in targets` needs no length and no "
-                     "index. See 'Class imbalance'.")
+                     "index.")
     if not right(outcome, voc.count_pixels(*cases[-1]), 0):
         student.fail("reads_twice", "count_pixels works on a list, but `targets` may be read only once, as from a "
                      "file; a second loop over it finds nothing left. Go through the targets in one outer loop, and "
-                     "through the classes inside it. See 'Class imbalance'.")
+                     "through the classes inside it.")
     return "count_pixels counts every labelled pixel once, over images of any size, and leaves void out."
 
 
@@ -67,6 +68,12 @@ def _bincount(target, num_classes):
 def _each(count):
     """The mistake that adds up `count(target, num_classes)` over the images."""
     return lambda targets, num_classes: sum(count(target, num_classes) for target in targets)
+
+
+def _indexed(target, counts):
+    for label in target.flatten():
+        counts[label] += 1
+    return torch.as_tensor(counts)
 
 
 def _share(target, num_classes):
@@ -97,55 +104,57 @@ def _by_position(target, num_classes):
     return F.pad(found, (0, num_classes - len(found)))
 
 
-_VOID = " See 'Palette and void'."
-_IMBALANCE = " See 'Class imbalance'."
 MISTAKES = [
     *mistakes("void_as_background", "Void pixels were counted as class 0. They have no class: leave them out before "
-              "counting, with `target[target != 255]`." + _VOID,
+              "counting, with `target[target != 255]`.",
               _each(lambda t, c: torch.bincount(torch.where(t == 255, 0, t).flatten(), minlength=c))),
     *mistakes("void_as_last_class", "Void pixels were counted as the last class. They have no class: leave them out "
-              "before counting, with `target[target != 255]`." + _VOID,
+              "before counting, with `target[target != 255]`.",
               _each(lambda t, c: torch.bincount(t.clamp(max=c - 1).flatten(), minlength=c))),
     *mistakes("void_crashes", "It stops on the first image with void: 255 is counted as a label, so there are 256 "
-              "counts instead of C. Leave void out before counting, with `target[target != 255]`." + _VOID,
-              _each(lambda t, c: torch.zeros(c) + torch.bincount(t.flatten(), minlength=c))),
+              "counts instead of C. Leave void out before counting, with `target[target != 255]`.",
+              _each(lambda t, c: torch.zeros(c) + torch.bincount(t.flatten(), minlength=c)),
+              _each(lambda t, c: F.one_hot(t.flatten(), c).sum(0)),
+              *(_each(lambda t, c, zeros=zeros: _indexed(t, zeros(c))) for zeros in (torch.zeros, np.zeros)),
+              *(_each(lambda t, c, out=out: torch.from_numpy(np.add(zeros := np.zeros(c), np.bincount(
+                  t.numpy().ravel(), minlength=c), out=zeros if out else None))) for out in (True, False)),
+              _each(lambda t, c: torch.zeros(c).index_add(0, t.flatten(), torch.ones(t.numel()))),
+              _each(lambda t, c: torch.zeros(c).scatter_add(0, t.flatten(), torch.ones(t.numel())))),
     *mistakes("void_counted", "Void got a count of its own, so the result is longer than C. Leave void out before "
-              "counting, with `target[target != 255]`." + _VOID,
+              "counting, with `target[target != 255]`.",
               lambda targets, c: torch.bincount(_all(targets), minlength=c),
               lambda targets, c: torch.bincount(torch.where(_all(targets) == 255, c, _all(targets)), minlength=c + 1)),
     *mistakes("minlength_forgotten", "`torch.bincount` stops at the highest label that it sees, so an image without "
-              "the last class gives fewer than C counts. Ask for `minlength=num_classes`." + _IMBALANCE,
+              "the last class gives fewer than C counts. Ask for `minlength=num_classes`.",
               _added, lambda targets, c: torch.bincount(_all(targets)[_all(targets) != 255]),
               lambda targets, c: torch.stack([torch.bincount(t[t != 255]) for t in targets]).sum(0),
               _each(lambda t, c: torch.bincount(t[t != 255]))),
     *mistakes("fractions", "These are shares, not numbers of pixels. Averaged over images, a pixel of a small image "
-              "would weigh more than one of a large image: add up whole counts." + _IMBALANCE,
+              "would weigh more than one of a large image: add up whole counts.",
               _each(_share), lambda targets, c: _each(_share)(targets, c) / len(targets),
               lambda targets, c: voc.count_pixels(targets, c) / voc.count_pixels(targets, c).sum(),
               lambda targets, c: voc.count_pixels(targets, c) / sum(t.numel() for t in targets)),
     *mistakes("last_image_only", "Only the last image was counted: each turn of the loop overwrites the counts. Start "
-              "from zeros and add." + _IMBALANCE, lambda targets, c: _bincount(targets[-1], c)),
+              "from zeros and add.", lambda targets, c: _bincount(targets[-1], c)),
     *mistakes("first_image_only", "Only the first image was counted: `return` stands inside the loop. Move it out by "
-              "one indent." + _IMBALANCE, lambda targets, c: _bincount(targets[0], c)),
-    *mistakes("overflows", "The counts started again from 0 after 255: uint8 holds no more. Count in int64."
-              + _IMBALANCE,
+              "one indent.", lambda targets, c: _bincount(targets[0], c)),
+    *mistakes("overflows", "The counts started again from 0 after 255: uint8 holds no more. Count in int64.",
               lambda targets, c: voc.count_pixels(targets, c) % 256),
     *mistakes("one_size", "It stops when images differ in size: they cannot be stacked into one tensor. Count each "
-              "image on its own and add the counts." + _IMBALANCE,
+              "image on its own and add the counts.",
               lambda targets, c: _bincount(torch.stack(targets), c)),
-    *mistakes("counts_images", "This is the number of images that show each class, not the number of pixels."
-              + _IMBALANCE,
+    *mistakes("counts_images", "This is the number of images that show each class, not the number of pixels.",
               _each(lambda t, c: _bincount(t, c).clamp(max=1))),
     *mistakes("background_left_out", "Class 0, background, was left out. It is a class like the others, and the most "
-              "frequent one. Count from 0." + _IMBALANCE,
+              "frequent one. Count from 0.",
               _without(0), lambda targets, c: voc.count_pixels(targets, c)[1:]),
     *mistakes("last_class_left_out", "The last class was left out. `range(num_classes)` already ends at the last "
-              "one." + _IMBALANCE, _without(-1), lambda targets, c: voc.count_pixels(targets, c)[:-1]),
+              "one.", _without(-1), lambda targets, c: voc.count_pixels(targets, c)[:-1]),
     *mistakes("position_not_label", "`unique` lists only the labels that occur; its counts were added by position, so "
-              "they slip to lower classes when one is absent. Use the labels that it returns as indices." + _IMBALANCE,
+              "they slip to lower classes when one is absent. Use the labels that it returns as indices.",
               _each(_by_position)),
     *mistakes("adds_labels", "The labels were added up, not the pixels: class 2 came out doubled and class 0 empty. "
-              "Sum the comparison `target == label` itself." + _IMBALANCE,
+              "Sum the comparison `target == label` itself.",
               lambda targets, c: voc.count_pixels(targets, c) * torch.arange(c)),
 ]
 

@@ -19,49 +19,48 @@ def _stretch(image):
     return (image - image.min()) / (image.max() - image.min())
 
 
-_BACK = " See 'Back to a picture'."
 MISTAKES = [
-    *mistakes("nothing_done", "The image came back as it was. Undo the normalisation: times std, plus mean, then clip."
-              + _BACK, lambda image: image),
+    *mistakes("nothing_done", "The image came back as it was. Undo the normalisation: times std, plus mean, then clip.",
+              lambda image: image),
     *mistakes("not_clipped", "Some values are below 0 or above 1, which a picture cannot show. Clip them with "
-              "`.clamp(0, 1)`." + _BACK, _formula(lambda x, m, s: x * s + m)[0]),
+              "`.clamp(0, 1)`.", _formula(lambda x, m, s: x * s + m)[0]),
     *mistakes("mean_and_std_swapped", "Mean and std changed places. Normalising was (x - mean) / std; backwards it is "
-              "y * std + mean." + _BACK, *_formula(lambda x, m, s: x * m + s)),
+              "y * std + mean.", *_formula(lambda x, m, s: x * m + s)),
     *mistakes("wrong_order", "The mean was added before multiplying by std. The last step goes back first: times std, "
-              "then plus mean." + _BACK, *_formula(lambda x, m, s: (x + m) * s)),
+              "then plus mean.", *_formula(lambda x, m, s: (x + m) * s)),
     *mistakes("normalised_again", "The image was normalised once more, not back. Turn (x - mean) / std around: y * std "
-              "+ mean." + _BACK, *_formula(lambda x, m, s: (x - m) / s)),
-    *mistakes("divided_by_std", "It divides by std. Normalising divided, so the way back multiplies." + _BACK,
+              "+ mean.", *_formula(lambda x, m, s: (x - m) / s)),
+    *mistakes("divided_by_std", "It divides by std. Normalising divided, so the way back multiplies.",
               *_formula(lambda x, m, s: x / s + m), *_formula(lambda x, m, s: (x + m) / s)),
-    *mistakes("sign_of_mean", "The mean was subtracted. Normalising subtracted it, so the way back adds it." + _BACK,
+    *mistakes("sign_of_mean", "The mean was subtracted. Normalising subtracted it, so the way back adds it.",
               *_formula(lambda x, m, s: x * s - m), *_formula(lambda x, m, s: (x - m) * s)),
-    *mistakes("mean_forgotten", "The mean was not added, so the picture is too dark." + _BACK,
+    *mistakes("mean_forgotten", "The mean was not added, so the picture is too dark.",
               *_formula(lambda x, m, s: x * s)),
     *mistakes("std_forgotten", "The image was not multiplied by std, so its contrast is about four times too "
-              "strong." + _BACK, *_formula(lambda x, m, s: x + m)),
+              "strong.", *_formula(lambda x, m, s: x + m)),
     *mistakes("only_clipped", "The image was only clipped: everything darker than the mean turned black. Undo the "
-              "normalisation first, y * std + mean." + _BACK, _formula(lambda x, m, s: x)[1]),
+              "normalisation first, y * std + mean.", _formula(lambda x, m, s: x)[1]),
     *mistakes("stretched", "The image was stretched between its darkest and its brightest pixel, so its colours are "
-              "not those of the photo. Undo the normalisation with mean and std." + _BACK,
+              "not those of the photo. Undo the normalisation with mean and std.",
               _stretch, lambda image: _stretch(_formula(lambda x, m, s: x * s + m)[0](image))),
-    *mistakes("to_255", "These values go up to 255; expected [0, 1], for pictures of floats." + _BACK,
+    *mistakes("to_255", "These values go up to 255; expected [0, 1], for pictures of floats.",
               lambda image: 255 * transforms.denormalize(image), lambda image: 255 * transforms.denormalize(image) // 1,
               _formula(lambda x, m, s: 255 * (x * s + m))[0],
               lambda image: (255 * transforms.denormalize(image)).round()),
-    *mistakes("clipped_at_255", "It was clipped at 255, but the picture is in [0, 1]: `.clamp(0, 1)`." + _BACK,
+    *mistakes("clipped_at_255", "It was clipped at 255, but the picture is in [0, 1]: `.clamp(0, 1)`.",
               lambda image: _formula(lambda x, m, s: x * s + m)[0](image).clamp(0, 255)),
     *mistakes("clipped_first", "It was clipped before the normalisation was undone, so all that was darker than the "
-              "mean is lost. Clip at the end." + _BACK, *_formula(lambda x, m, s: x.clamp(0, 1) * s + m)),
-    *mistakes("half", "It undoes a mean and std of 0.5. The transforms use ImageNet's." + _BACK,
+              "mean is lost. Clip at the end.", *_formula(lambda x, m, s: x.clamp(0, 1) * s + m)),
+    *mistakes("half", "It undoes a mean and std of 0.5. The transforms use ImageNet's.",
               *_formula(lambda x, m, s: x * 0.5 + 0.5)),
     *mistakes("channels_last", "The channels moved to the end. Keep [3, H, W]; the figures of the course turn it "
-              "themselves." + _BACK,
+              "themselves.",
               *(lambda x, f=f: f(x).permute(1, 2, 0) for f in _formula(lambda x, m, s: x * s + m))),
-    *mistakes("channels_reversed", "Mean and std were taken in the order blue, green, red; channel 0 is red." + _BACK,
+    *mistakes("channels_reversed", "Mean and std were taken in the order blue, green, red; channel 0 is red.",
               *_formula(lambda x, m, s: x * s.flip(0) + m.flip(0))),
     *mistakes("wrong_axis", "Mean and std have one number for each channel, but were laid along the width. Give them "
-              "the shape [3, 1, 1]." + _BACK, *_formula(lambda x, m, s: x * s.flatten() + m.flatten())),
-    *mistakes("batch_axis", "The result has a batch axis. Mean and std should be [3, 1, 1], not [1, 3, 1, 1]." + _BACK,
+              "the shape [3, 1, 1].", *_formula(lambda x, m, s: x * s.flatten() + m.flatten())),
+    *mistakes("batch_axis", "The result has a batch axis. Mean and std should be [3, 1, 1], not [1, 3, 1, 1].",
               *(lambda x, f=f: f(x)[None] for f in _formula(lambda x, m, s: x * s + m))),
 ]
 

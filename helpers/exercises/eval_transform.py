@@ -10,7 +10,6 @@ from helpers.exercises.probe import Probe
 from helpers.exercises.replay import perform, recorded, replayed
 from helpers.exercises.values import same, show
 
-_CHANCE = " See 'Validation: nothing left to chance'."
 
 
 def check(student, seed):
@@ -20,7 +19,7 @@ def check(student, seed):
     again = [Transform(student, size)(mosaic) for _ in range(12)]
     if not all(same(list(draws[0]), list(draw)) for draw in draws + again):
         student.fail("random", f"{transform.name} returned different results for one image. Validation must give the "
-                     "same score each time: no random zoom, crop, flip or colour." + _CHANCE)
+                     "same score each time: no random zoom, crop, flip or colour.")
     labels_kept(transform, mosaic, draws)
     moved_together(transform, mosaic, draws)
     normalised(transform, mosaic, draws)
@@ -28,7 +27,7 @@ def check(student, seed):
         found = pictures.colour_of(pictures.pixels(draws[0][0]), draws[0][1], mosaic.labels[index])
         if found is not None and (found - colour).abs().max() > 0.05:
             student.fail("colours_changed", f"{transform.name} turned the colour {show(colour)} into {show(found)} "
-                         "(before normalisation). Leave the colours alone in validation." + _CHANCE)
+                         "(before normalisation). Leave the colours alone in validation.")
     for upright in (False, True):
         _whole(transform, pictures.grid(seed, upright))
     Transform(student, 36)(mosaic)
@@ -44,11 +43,10 @@ def _whole(transform, grid):
         shown = f"{int((areas > 0.8 * areas.max()).sum())}"
         transform.fail("crops", f"An image of {grid.image.width} x {grid.image.height} pixels was divided into 16 "
                        f"equal parts; {transform.name} shows only {shown} of them whole. Validation scores the whole "
-                       "image: resize to (size, size), or fit it in and fill with void." + _CHANCE)
+                       "image: resize to (size, size), or fit it in and fill with void.")
     along = pictures.axes(target, grid)
     if not all(along) or any(axis.mirrored for axis in along):
-        transform.fail("mirrored", f"{transform.name} mirrored or turned the image. In validation leave it as it is."
-                       + _CHANCE)
+        transform.fail("mirrored", f"{transform.name} mirrored or turned the image. In validation leave it as it is.")
 
 
 def inputs(seed):

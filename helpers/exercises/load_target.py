@@ -37,7 +37,7 @@ def masks(seed, folder="."):
 def check(student, seed):
     cases = [(path,) for path in masks(seed)]
     student.compare(voc.load_target, cases, MISTAKES,
-                    "a tensor Int64[H, W] of class indices, void as 255 (see 'What is a mask?')")
+                    "a tensor Int64[H, W] of class indices, void as 255")
     line = "load_target reads class indices and keeps void as 255."
     if not get_ipython():
         return line
@@ -68,68 +68,67 @@ def _replaced(value):
     return lambda path: torch.where(_indices(path) == 255, value, _indices(path))
 
 
-_PALETTE = " See 'Palette and void'."
 MISTAKES = [
     *mistakes("rgb_colours",
               "These are the palette's colours, three numbers a pixel. In a palette PNG the pixels already are class "
-              "indices; the colours are only for looking at. Read the file without converting it." + _PALETTE,
+              "indices; the colours are only for looking at. Read the file without converting it.",
               _colours, lambda path: _colours(path).permute(2, 0, 1), lambda path: _colours(path) / 255,
               lambda path: _colours(path).permute(2, 0, 1) / 255,
               lambda path: F.pad(_colours(path), (0, 1), value=255),
               lambda path: _colours(path).flip(2), lambda path: _colours(path).flip(2).permute(2, 0, 1)),
     *mistakes("one_channel",
               "This is one channel of the palette's colours. Different classes share it, so they can no longer be told "
-              "apart. Read the file without converting it: its pixels are class indices." + _PALETTE,
+              "apart. Read the file without converting it: its pixels are class indices.",
               *(lambda path, channel=channel: _colours(path)[:, :, channel] for channel in range(3))),
     *mistakes("grey_levels",
               "These are grey levels of the palette's colours (class 15 became 147, say), not class indices. "
-              "`convert(\"L\")` does that; leave it out and the indices stay." + _PALETTE,
+              "`convert(\"L\")` does that; leave it out and the indices stay.",
               _grey, lambda path: _grey(path)[None], lambda path: _grey(path) / 255,
               *(lambda path, axis=axis: decode_image(path, ImageReadMode.GRAY)[axis] for axis in (..., 0))),
     *mistakes("scaled",
               "The class indices were divided by 255, as one does with an image. A class index is a name, not a "
-              "brightness: keep the whole numbers. See 'What is a mask?'.",
+              "brightness: keep the whole numbers.",
               lambda path: _indices(path) / 255, lambda path: _indices(path)[None] / 255,
               lambda path: (_indices(path) / 255).long(), lambda path: (_indices(path)[None] / 255).long()),
     *mistakes("void_as_background",
               "Void (255) became background (0). Void says that nobody labelled the pixel; background would count as a "
-              "mistake later. Keep the 255." + _PALETTE, _replaced(0)),
+              "mistake later. Keep the 255.", _replaced(0)),
     *mistakes("void_clamped",
               "Void (255) became class 20, so unlabelled borders now count as the last class. Keep the 255, without a "
-              "clamp." + _PALETTE, _replaced(20)),
+              "clamp.", _replaced(20)),
     *mistakes("void_as_class",
               "Void (255) became 21, one more class than the data set has. Keep the 255: the loss is told to ignore "
-              "that number." + _PALETTE, _replaced(21)),
+              "that number.", _replaced(21)),
     *mistakes("void_as_minus_one",
               "Void (255) became a negative number; 255 does not fit into int8, and the course's `ignore_index` is "
-              "255. Keep the 255." + _PALETTE, _replaced(-1), _replaced(-100)),
+              "255. Keep the 255.", _replaced(-1), _replaced(-100)),
     *mistakes("void_removed",
               "The void pixels are gone, and with them the rows and columns of the mask. Keep all pixels, void as "
-              "255." + _PALETTE, lambda path: _indices(path)[_indices(path) != 255]),
+              "255.", lambda path: _indices(path)[_indices(path) != 255]),
     *mistakes("channel_axis",
               "The channel axis of length 1 is still there. A target is [H, W], without channels: index it away with "
-              "`[0]`, or `squeeze`. See 'What is a mask?'.",
+              "`[0]`, or `squeeze`.",
               lambda path: _indices(path)[None], lambda path: _indices(path)[..., None]),
     *mistakes("width_before_height",
               "Width and height changed places. PIL's `size` is (width, height); a tensor's shape is (height, width). "
-              "`np.array(mask)` has them in the right order. See 'What is a mask?'.",
+              "`np.array(mask)` has them in the right order.",
               lambda path: _indices(path).T, lambda path: _indices(path).reshape(Image.open(path).size),
               lambda path: _indices(path).T[None]),
-    *mistakes("flattened", "The pixels stand in one long row. Keep the shape: [H, W]. See 'What is a mask?'.",
+    *mistakes("flattened", "The pixels stand in one long row. Keep the shape: [H, W].",
               lambda path: _indices(path).flatten()),
     *mistakes("renumbered",
               "The labels of this image were renumbered from 0, so one class has another number in each image. "
-              "`return_inverse` does that; the pixels themselves are the class indices." + _PALETTE,
+              "`return_inverse` does that; the pixels themselves are the class indices.",
               lambda path: _indices(path).unique(return_inverse=True)[1]),
     *mistakes("shifted",
-              "Every class moved down by one. Background is class 0 in VOC, and classes count from there." + _PALETTE,
+              "Every class moved down by one. Background is class 0 in VOC, and classes count from there.",
               lambda path: _replaced(256)(path) - 1, lambda path: _indices(path) - 1),
     *mistakes("foreground_only",
-              "Only object or not is left; the classes are gone. Keep the class index of each pixel. See 'What is a "
-              "mask?'.", lambda path: _indices(path) > 0, lambda path: (_indices(path) > 0) & (_indices(path) != 255)),
+              "Only object or not is left; the classes are gone. Keep the class index of each pixel.",
+              lambda path: _indices(path) > 0, lambda path: (_indices(path) > 0) & (_indices(path) != 255)),
     *mistakes("one_hot",
               "Each class has a plane of its own (one-hot). CrossEntropyLoss wants class indices, one number a pixel: "
-              "[H, W]. See 'What is a mask?'.",
+              "[H, W].",
               lambda path: F.one_hot(_indices(path), 256),
               lambda path: F.one_hot(_indices(path), 256).permute(2, 0, 1)),
     *mistakes("upside_down", "The mask is upside down or mirrored, so it no longer lies on its image. Leave the pixels "

@@ -12,10 +12,6 @@ from helpers.exercises.student import Student
 from helpers.exercises.values import a_kind, dtype_name, show
 from helpers.settings import IGNORE_INDEX, MEAN, STD
 
-TOGETHER = " See 'Moving together'."
-TENSOR = " See 'From picture to tensor'."
-RANDOM = " See 'Random zoom, crop, flip, colour'."
-_BILINEAR = " See 'What bilinear does to a mask'."
 DRAWS = 20  # calls on one picture
 _GREY = int(pictures.plain(18).mask.convert("L").getpixel((0, 0)))
 
@@ -29,7 +25,7 @@ class Transform:
         self.name = f"{student.name}({size})"
         if not callable(function):
             student.fail("not_a_transform", f"{self.name} returned {a_kind(function)}; expected something to call with "
-                         "(image, mask): a function defined inside, a lambda, or v2.Compose." + TOGETHER)
+                         "(image, mask): a function defined inside, a lambda, or v2.Compose.")
         self.inner = Student(function, "transform(image, mask)", student.section)
         self.inner.name = self.name
 
@@ -39,16 +35,15 @@ class Transform:
         outcome = self.inner.attempt(image, mask)
         if "larger than input" in str(outcome.error):
             self.fail("crop_without_padding", f"{self.name} stopped on an image of {image.width} x {image.height} "
-                      f"pixels: {outcome.error}\nPad first, or `RandomCrop(size, pad_if_needed=True, fill=...)`."
-                      + RANDOM)
+                      f"pixels: {outcome.error}\nPad first, or `RandomCrop(size, pad_if_needed=True, fill=...)`.")
         self.inner.healthy(outcome, f"With an image of {image.width} x {image.height} pixels, ")
         if not (same_picture(image, pair.image) and same_picture(mask, pair.mask)):
             self.fail("changes_input", f"{self.name} changed the picture that it was given. Work on a copy.")
         value = outcome.value
         if not isinstance(value, (tuple, list)) or len(value) != 2:
             found = f"{len(value)} things" if isinstance(value, (tuple, list)) else a_kind(value)
-            self.fail("not_a_pair", f"{self.name}(image, mask) returned {found}; expected two things: image and target."
-                      + TOGETHER)
+            self.fail("not_a_pair", f"{self.name}(image, mask) returned {found}; expected two things: "
+                      "image and target.")
         self.form(*value, pair)
         return value
 
@@ -61,43 +56,43 @@ class Transform:
         for name, value in (("image", image), ("target", target)):
             if not torch.is_tensor(value):
                 kind = "a PIL image" if isinstance(value, Image.Image) else a_kind(value)
-                self.fail(f"{name}_not_a_tensor", f"{form}{kind} as the {name}; expected a tensor." + TENSOR)
+                self.fail(f"{name}_not_a_tensor", f"{form}{kind} as the {name}; expected a tensor.")
         if target.is_floating_point() and (target != target.round()).any():
             self.fail("mask_as_image", f"{form}a target with values such as {show(target.flatten()[0].item())}: the "
                       "mask was scaled or normalised like a picture. Its numbers are names of classes; wrap it as "
-                      "tv_tensors.Mask, or treat it apart." + TOGETHER)
+                      "tv_tensors.Mask, or treat it apart.")
         if target.shape[-2:] == pair.mask.size[::-1] != image.shape[-2:]:
             self.fail("mask_not_transformed", f"{form}an image of {list(image.shape)}, but the target still is "
                       f"{list(target.shape)}: the mask was not moved at all. v2 leaves a second plain tensor alone; "
-                      "wrap the mask as tv_tensors.Mask." + TOGETHER)
+                      "wrap the mask as tv_tensors.Mask.")
         if image.ndim == 3 and image.shape[-1] == 3:
             self.fail("channels_last", f"{form}an image of {list(image.shape)}; expected the channels first: "
-                      f"[3, {size}, {size}]." + TENSOR)
+                      f"[3, {size}, {size}].")
         if image.shape[-2:] == pair.image.size[::-1]:
             self.fail("not_resized", f"{form}an image of {list(image.shape)}, as large as it came; expected "
-                      f"[3, {size}, {size}]. Use `size`." + TENSOR)
+                      f"[3, {size}, {size}]. Use `size`.")
         if image.ndim == 3 and image.shape[0] == 3 and image.shape[1] != image.shape[2]:
             self.fail("not_square", f"{form}an image of {list(image.shape)}; expected [3, {size}, {size}]. "
-                      "`Resize(size)` sets the shorter side alone; `(size, size)` sets both." + TENSOR)
+                      "`Resize(size)` sets the shorter side alone; `(size, size)` sets both.")
         if image.shape != (3, size, size):
             self.fail("wrong_size", f"{form}an image of {list(image.shape)}; expected [3, {size}, {size}], with the "
-                      "`size` that was asked for and no batch axis." + TENSOR)
+                      "`size` that was asked for and no batch axis.")
         if target.shape == (1, size, size):
             self.fail("channel_axis", f"{form}a target of {list(target.shape)}; expected [{size}, {size}]. The loss "
-                      "wants no channel axis: take it away with `[0]`, or `squeeze`." + TOGETHER)
+                      "wants no channel axis: take it away with `[0]`, or `squeeze`.")
         if target.shape == (3, size, size):
             self.fail("mask_as_colours", f"{form}a target with three channels; expected class indices [{size}, "
-                      f"{size}]. Do not convert the mask to RGB: its pixels are class indices." + TOGETHER)
+                      f"{size}]. Do not convert the mask to RGB: its pixels are class indices.")
         if target.shape != (size, size):
-            self.fail("wrong_shape", f"{form}a target of {list(target.shape)}; expected [{size}, {size}]." + TOGETHER)
+            self.fail("wrong_shape", f"{form}a target of {list(target.shape)}; expected [{size}, {size}].")
         if image.dtype == torch.uint8:
             self.fail("not_normalised", f"{form}an image UInt8 in 0..255. Make it Float32 in [0, 1], then normalise it "
-                      "with ImageNet's mean and std." + TENSOR)
+                      "with ImageNet's mean and std.")
         if image.dtype != torch.float32 or target.dtype != torch.int64:
             self.fail("wrong_dtype", f"{form}image {dtype_name(image)} and target {dtype_name(target)}; expected "
-                      "Float32 and Int64. The loss refuses other class indices." + TENSOR)
+                      "Float32 and Int64. The loss refuses other class indices.")
         if image.isnan().any():
-            self.fail("returns_nan", f"{form}an image with NaN in it. Is something divided by 0?" + TENSOR)
+            self.fail("returns_nan", f"{form}an image with NaN in it. Is something divided by 0?")
 
     def draws(self, pair, count):
         return [self(pair) for _ in range(count)]
@@ -118,29 +113,28 @@ def labels_kept(transform, mosaic, draws):
     if len(others) == 1 and extra <= set(others) and (found == label).any():
         transform.fail("padding_not_void", f"{says}: where it leaves the image, the target was padded with "
                        f"{others[0]}. Nothing is known there, not even that it is background: pad the target with 255 "
-                       "(`fill`)." + RANDOM)
+                       "(`fill`).")
     if others == [_GREY]:
         transform.fail("grey_levels", f"{says}: grey levels of the palette's colours. Leave out `convert(\"L\")`; the "
-                       "pixels of a palette mask are class indices." + TOGETHER)
+                       "pixels of a palette mask are class indices.")
     if len(others) == 1 and abs(others[0] - label) == 1 and not (found == label).any():
-        transform.fail("labels_changed", f"{says}: every class moved by one. Class indices stay what they are."
-                       + TOGETHER)
+        transform.fail("labels_changed", f"{says}: every class moved by one. Class indices stay what they are.")
     found = found[found != 0] if (found == label).any() else found  # 0 may be padding
     if ((found - label).abs() > 1).sum() > 0.2 * len(found):
         transform.fail("mask_as_image", f"{says}: the mask was scaled, normalised or recoloured like a picture. Wrap "
-                       "it as tv_tensors.Mask, or treat it apart." + TOGETHER)
+                       "it as tv_tensors.Mask, or treat it apart.")
     if len(extra) > 1 or others:
         transform.fail("bilinear_mask", f"The mask has the labels {list(mosaic.labels)} and 255; {transform.name} "
                        f"returned others too, such as {_few(extra or others)}. They come from blending neighbours: "
-                       "resize a mask with nearest neighbour alone." + _BILINEAR)
+                       "resize a mask with nearest neighbour alone.")
     if extra or _void(draws) < 0.03 and _void(transform.draws(mosaic, 3 * DRAWS)) < 0.03:
         instead = _few(extra)[0] if extra else "a class"
         transform.fail("void_lost", f"A tenth of the mask is void; {transform.name} returned {instead} there. Keep the "
-                       "255." + TOGETHER)
+                       "255.")
     background = [target.unique().tolist() for _, target in transform.draws(pictures.plain(0), 4)]
     if not any(0 in labels for labels in background):
         transform.fail("background_lost", f"On a mask that is background (0) everywhere, {transform.name} returned "
-                       f"{background[0]}. Background is a class like the others: keep the 0." + TOGETHER)
+                       f"{background[0]}. Background is a class like the others: keep the 0.")
     return plain_draws
 
 
@@ -177,10 +171,10 @@ def moved_together(transform, mosaic, draws):
     mirrored = [pictures.agreement(image, target.flip(1)) or 0 for _, image, target in apart]
     if sum(share >= 0.8 for share in mirrored) >= 0.8 * len(apart):
         transform.fail("flip_not_shared", f"In {len(apart)} of {len(shares)} calls {transform.name} flipped one of "
-                       "image and mask, but not the other. Draw the flip once and do it to both." + TOGETHER)
+                       "image and mask, but not the other. Draw the flip once and do it to both.")
     transform.fail("separate_draws", f"In {len(apart)} of {len(shares)} calls the target of {transform.name} did not "
                    "lie on its image: each went its own way. Draw once for both; v2 does so when it gets both in one "
-                   "call." + TOGETHER)
+                   "call.")
 
 
 def normalised(transform, mosaic, draws):
@@ -198,25 +192,25 @@ def normalised(transform, mosaic, draws):
     each = torch.stack([torch.stack([image.mean((1, 2)), image.std((1, 2)) - 1]) for image, _ in draws])
     if each.abs().max() < 0.05:
         transform.fail("other_normalisation", f"{values}. Each image was normalised with its own mean and std, so "
-                       "bright and dark photos look alike. Use ImageNet's, the same for all images." + TENSOR)
+                       "bright and dark photos look alike. Use ImageNet's, the same for all images.")
     if (low > -1).all() and (low < 0.2).all() and (high > 0.55).all() and (high < 2.5).all() and abs(order) < 0.08:
         blue = [(colour * std + mean)[2] > (colour * std + mean)[0] + 0.1 for colour in colours["red"]]
         if len(blue) > 8 and sum(blue) > 0.9 * len(blue):
             transform.fail("channels_swapped", f"Red came out as blue in {transform.name}. PIL's order is red, green, "
-                           "blue: do not reverse the channels." + TENSOR)
+                           "blue: do not reverse the channels.")
         return
     expected = "Expected about -2.1 for black and 2.2 to 2.6 for white."
     if white.amax() > 500:
         transform.fail("not_scaled", f"{values}. {expected} The picture was normalised while still in 0..255: scale it "
-                       "to [0, 1] first (`ToDtype(torch.float32, scale=True)`)." + TENSOR)
+                       "to [0, 1] first (`ToDtype(torch.float32, scale=True)`).")
     if black.abs().amin() < 0.02 and (white.amax() < 1.6 or white.amax() > 100):
         transform.fail("not_normalised", f"{values}. {expected} The normalisation with ImageNet's mean and std is "
-                       "missing: pretrained weights expect it." + TENSOR)
+                       "missing: pretrained weights expect it.")
     if (high < 0.1).all():
         transform.fail("scaled_twice", f"{values}. {expected} The picture was divided by 255 twice: `to_tensor` "
-                       "already does it once." + TENSOR)
+                       "already does it once.")
     transform.fail("other_normalisation", f"{values}. {expected} That is another normalisation than (x - mean) / std "
-                   f"with mean = {MEAN} and std = {STD}, channel by channel." + TENSOR)
+                   f"with mean = {MEAN} and std = {STD}, channel by channel.")
 
 
 def by_luck(transform, mosaic, seed):

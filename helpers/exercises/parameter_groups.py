@@ -12,7 +12,6 @@ from helpers.exercises.core import Exercise
 from helpers.exercises.probe import Probe, call
 from helpers.exercises.values import a_kind, describe, is_number, show
 
-_RATES = " See 'Two learning rates'."
 
 
 def small_lraspp(seed, frozen=False):
@@ -34,18 +33,17 @@ def _members(student, group):
     members = group["params"]
     if isinstance(members, set):
         student.fail("set_of_parameters", "The parameters of a group are in a set, whose order changes from run to "
-                     "run, so PyTorch refuses it. Use a list." + _RATES)
+                     "run, so PyTorch refuses it. Use a list.")
     if isinstance(members, torch.Tensor):
         return [members]
     if isinstance(members, (nn.Module, dict)) or not hasattr(members, "__iter__"):
         student.fail("not_parameters", f"A group has {a_kind(members)} as its \"params\"; expected a list of "
-                     "parameters, as from `module.parameters()`." + _RATES)
+                     "parameters, as from `module.parameters()`.")
     members = [member[1] if isinstance(member, tuple) else member for member in members]
     odd = next((member for member in members if not isinstance(member, torch.Tensor)), None)
     if odd is not None:
         student.fail("not_parameters", f"A group's \"params\" hold {a_kind(odd)}; expected parameters. "
-                     "`named_parameters()` gives pairs of name and parameter, `parameters()` parameters alone."
-                     + _RATES)
+                     "`named_parameters()` gives pairs of name and parameter, `parameters()` parameters alone.")
     return members
 
 
@@ -54,23 +52,23 @@ def rates(student, model, lr):
     value = student(model, lr)
     if isinstance(value, torch.optim.Optimizer):
         student.fail("returns_optimizer", f"parameter_groups returned {a_kind(value)}; expected the list of groups "
-                     "alone. The optimizer is made of it later." + _RATES)
+                     "alone. The optimizer is made of it later.")
     if isinstance(value, dict):
         student.fail("returns_dictionary", "parameter_groups returned one dictionary; expected a list of dictionaries, "
-                     "one a group, each with \"params\" and \"lr\"." + _RATES)
+                     "one a group, each with \"params\" and \"lr\".")
     if not isinstance(value, (list, tuple)):
         student.fail("returns_none" if value is None else "wrong_type", f"parameter_groups returned {a_kind(value)}; "
-                     "expected a list of dictionaries, each with \"params\" and \"lr\"." + _RATES)
+                     "expected a list of dictionaries, each with \"params\" and \"lr\".")
     for group in value:
         if not isinstance(group, dict) or "params" not in group:
             keys = f"a dictionary with {', '.join(map(repr, group))}" if isinstance(group, dict) else a_kind(group)
-            student.fail("not_groups", f"A group is {keys}; expected a dictionary with \"params\" and \"lr\"." + _RATES)
+            student.fail("not_groups", f"A group is {keys}; expected a dictionary with \"params\" and \"lr\".")
     found = [(parameter, group.get("lr")) for group in value for parameter in _members(student, group)]
     if any(rate is None for _, rate in found):
         student.fail("lr_missing", "A group has no \"lr\", so it gets the optimizer's default, whatever that is. Give "
-                     "each group its own \"lr\"." + _RATES)
+                     "each group its own \"lr\".")
     if not all(is_number(rate) or torch.is_tensor(rate) for _, rate in found):
-        student.fail("wrong_type", "A group's \"lr\" is no number." + _RATES)
+        student.fail("wrong_type", "A group's \"lr\" is no number.")
     return found
 
 
@@ -81,14 +79,14 @@ def check(student, seed):
         found = rates(student, model, lr)
         if sum(p.requires_grad for p in model.parameters()) != len(trainable):
             student.fail("unfrozen", "parameter_groups changed which parameters are trained (`requires_grad`). "
-                         "Somebody froze them on purpose; leave them as they are." + _RATES)
+                         "Somebody froze them on purpose; leave them as they are.")
         _once_each(student, model, found, trainable)
         _right_rates(student, found, trainable, lr)
         try:
             groups = student(model, lr)
             torch.optim.SGD(list(groups), lr=1)
         except (TypeError, ValueError, KeyError) as error:
-            student.fail("refused_by_optimizer", f"An optimizer refuses these groups: {describe(error)}." + _RATES)
+            student.fail("refused_by_optimizer", f"An optimizer refuses these groups: {describe(error)}.")
     return "parameter_groups has each trainable parameter once: the backbone at lr / 10, the head at lr."
 
 
@@ -99,25 +97,25 @@ def _once_each(student, model, found, trainable):
     foreign = [parameter for parameter, _ in found if id(parameter) not in names]
     if foreign:
         student.fail("other_model", f"{len(foreign)} of the parameters do not belong to this model. Were they taken "
-                     "from another one, or before its head was replaced? Use the argument `model`." + _RATES)
+                     "from another one, or before its head was replaced? Use the argument `model`.")
     frozen = [names[i] for i in ids if i not in trainable]
     if frozen:
         student.fail("frozen_included", f"`{frozen[0]}` is frozen (`requires_grad` is False) and in a group all the "
-                     "same. Leave out what is not trained." + _RATES)
+                     "same. Leave out what is not trained.")
     twice = [names[i] for i in ids if ids.count(i) > 1]
     if twice:
         student.fail("twice", f"`{twice[0]}` is in the groups more than once, so it would be trained more than once. "
-                     "`model.parameters()` holds the head too, and layers may share their weights." + _RATES)
+                     "`model.parameters()` holds the head too, and layers may share their weights.")
     missing = [name for i, name in trainable.items() if i not in ids]
     if missing == [name for name in trainable.values() if name.startswith("classifier")]:
         student.fail("head_missing", "No group holds the head (`model.classifier`), so it would never learn. Were the "
-                     "groups made for another head?" + _RATES)
+                     "groups made for another head?")
     if missing == [name for name in trainable.values() if name.startswith("backbone")]:
         student.fail("backbone_missing", "No group holds the backbone, so it would stay as it is. Give it a group with "
-                     "lr / 10." + _RATES)
+                     "lr / 10.")
     if missing:
         student.fail("some_missing", f"{len(missing)} of {len(trainable)} trainable parameters are in no group, such "
-                     f"as `{missing[0]}`: they would never learn." + _RATES)
+                     f"as `{missing[0]}`: they would never learn.")
 
 
 def _right_rates(student, found, trainable, lr):
@@ -148,8 +146,8 @@ def _right_rates(student, found, trainable, lr):
     ]
     for mistake, explains, cure in cases:
         if explains:
-            student.fail(mistake, f"{says}; expected {show(lr / 10)} and {show(lr)}. {cure}" + _RATES)
-    student.fail("wrong_rates", f"{says}; expected {show(lr / 10)} and {show(lr)}." + _RATES)
+            student.fail(mistake, f"{says}; expected {show(lr / 10)} and {show(lr)}. {cure}")
+    student.fail("wrong_rates", f"{says}; expected {show(lr / 10)} and {show(lr)}.")
 
 
 def _one(ratios):

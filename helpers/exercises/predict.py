@@ -8,7 +8,6 @@ from helpers.exercises.core import Exercise, mistakes
 from helpers.exercises.probe import Probe, call
 from helpers.exercises.values import describe
 
-_LABELS = " See 'From logits to labels'."
 
 
 def _by(labels):
@@ -22,28 +21,27 @@ def _by(labels):
 
 MISTAKES = [
     *mistakes("wrong_axis", "argmax ran over another axis than the classes. Logits are [N, C, H, W], so the classes "
-              "are on axis 1." + _LABELS, *(_by(lambda x, axis=axis: x.argmax(axis)) for axis in (0, 2, 3, None))),
+              "are on axis 1.", *(_by(lambda x, axis=axis: x.argmax(axis)) for axis in (0, 2, 3, None))),
     *mistakes("logits_returned", "These are the logits, a number for each class. A label map holds the class with the "
-              "highest one: `.argmax(1)`." + _LABELS, _by(lambda x: x)),
+              "highest one: `.argmax(1)`.", _by(lambda x: x)),
     *mistakes("probabilities_returned", "These are probabilities, a number for each class. A label map holds the class "
-              "with the highest one: `.argmax(1)`." + _LABELS, _by(lambda x: x.softmax(1)), _by(lambda x: x.sigmoid())),
+              "with the highest one: `.argmax(1)`.", _by(lambda x: x.softmax(1)), _by(lambda x: x.sigmoid())),
     *mistakes("values_not_indices", "These are the highest values, not the classes that have them. `max(1)` gives "
-              "both: take `.indices`, or use `argmax(1)`." + _LABELS,
+              "both: take `.indices`, or use `argmax(1)`.",
               _by(lambda x: x.amax(1)), _by(lambda x: x.softmax(1).amax(1)), _by(lambda x: x.sigmoid().amax(1))),
     *mistakes("channel_axis", "An axis of length 1 is left where the classes were; expected [N, H, W]. Leave out "
-              "`keepdim`." + _LABELS, _by(lambda x: x.argmax(1, keepdim=True)), _by(lambda x: x.argmax(1)[..., None])),
+              "`keepdim`.", _by(lambda x: x.argmax(1, keepdim=True)), _by(lambda x: x.argmax(1)[..., None])),
     *mistakes("squeezed", "With one image in the batch, the axis N is gone. `squeeze()` takes every axis of length 1; "
-              "leave it out." + _LABELS, _by(lambda x: x.argmax(1).squeeze())),
-    *mistakes("first_image_only", "Only the first image got its labels; expected a label map for each image." + _LABELS,
+              "leave it out.", _by(lambda x: x.argmax(1).squeeze())),
+    *mistakes("first_image_only", "Only the first image got its labels; expected a label map for each image.",
               _by(lambda x: x[0].argmax(0)), _by(lambda x: x[:1].argmax(1))),
     *mistakes("thresholded", "Each class was compared with a threshold on its own. A pixel has one class, the one with "
-              "the highest logit: `.argmax(1)`." + _LABELS, _by(lambda x: x > 0), _by(lambda x: x > 0.5),
+              "the highest logit: `.argmax(1)`.", _by(lambda x: x > 0), _by(lambda x: x > 0.5),
               _by(lambda x: x.softmax(1) > 0.5)),
-    *mistakes("argmin", "These are the least likely classes. Use `argmax`." + _LABELS, _by(lambda x: x.argmin(1))),
-    *mistakes("background_skipped", "Class 0, background, is never predicted. It is a class like the others."
-              + _LABELS,
+    *mistakes("argmin", "These are the least likely classes. Use `argmax`.", _by(lambda x: x.argmin(1))),
+    *mistakes("background_skipped", "Class 0, background, is never predicted. It is a class like the others.",
               _by(lambda x: x[:, 1:].argmax(1) + 1), _by(lambda x: x[:, 1:].argmax(1))),
-    *mistakes("shifted", "Every label is one too high: classes count from 0." + _LABELS,
+    *mistakes("shifted", "Every label is one too high: classes count from 0.",
               _by(lambda x: x.argmax(1) + 1)),
 ]
 
@@ -65,19 +63,18 @@ def check(student, seed):
     text = describe(outcome.error) if outcome.error else ""
     if "dict" in text and isinstance(outcome.error, (AttributeError, TypeError)):
         student.fail("dict_not_unpacked", f"predict stopped with {text}\nThe model returns a dictionary; the logits "
-                     "are under `\"out\"`." + _LABELS)
+                     "are under `\"out\"`.")
     if any(call.training for call in model.calls):
         student.fail("train_mode", "The model was in training mode when predict called it: BatchNorm then uses this "
                      "batch instead of what it learned, and dropout drops. Call `model.eval()` first, with its "
-                     "parentheses." + _LABELS)
+                     "parentheses.")
     student.compare(models.predict, cases, MISTAKES, "a tensor Int64[N, H, W], a class index for each pixel")
     if not all(parameter.requires_grad for parameter in model.parameters()):
         student.fail("model_frozen", "predict froze the model: `requires_grad` is False now, and it would never learn "
-                     "again. `with torch.no_grad():` does without a trace." + _LABELS)
+                     "again. `with torch.no_grad():` does without a trace.")
     if any(call.graph for call in model.calls):
         student.fail("graph_kept", "The labels are right, but PyTorch recorded every step of the model for a backward "
-                     "pass that never comes, which fills the memory. Call the model under `with torch.no_grad():`."
-                     + _LABELS)
+                     "pass that never comes, which fills the memory. Call the model under `with torch.no_grad():`.")
     return "predict gives a label map for each image, in eval mode and without a graph."
 
 

@@ -1,6 +1,7 @@
 """A student's function: called without harm, and what is wrong with what it returns put into words."""
 
 import inspect
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,8 @@ import numpy as np
 import torch
 
 from helpers.exercises.core import CheckFailed
-from helpers.exercises.values import (a_kind, describe, dtype_name, is_number, is_stub, same, show, student_line)
+from helpers.exercises.values import (a_kind, contrast, describe, dtype_name, is_number, is_stub, same, show,
+                                      student_line)
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,13 @@ class Student:
 
     def raised(self, error, before=""):
         """End the check with the student's own exception, line number and source line."""
-        text = f"{self.name} stopped with {describe(error)}"
+        self.fail("raised", before + self.stopped(error))
+
+    def stopped(self, error):
+        """The student's own exception in words, with its line."""
         line = student_line(error)
-        if line:
-            text += f"\n    line {line[0]}: {line[1]}".rstrip(": ")
-        self.fail("raised", before + text)
+        return f"{self.name} stopped with {describe(error)}" + (
+            f"\n    line {line[0]}: {line[1]}".rstrip(": ") if line else "")
 
     def compare(self, reference, cases, mistakes, expects, tolerance=1e-4):
         """Run all `cases` (tuples of arguments, smallest first) and end the check unless each is as `reference` says.
@@ -96,18 +100,20 @@ class Student:
         `expects` says the form of the answer in words, as in "a tensor Int64[C, C]".
         """
         outcomes = [self.attempt(*case) for case in cases]
-        expected = [reference(*case) for case in cases]
-        found = next(((c, o, e) for c, o, e in zip(cases, outcomes, expected)
-                      if not right(o, e, tolerance) or o.changed), None)
-        if found is None:
+        found = [entry for entry in zip(cases, outcomes, (reference(*case) for case in cases))
+                 if not right(*entry[1:], tolerance) or entry[1].changed]
+        if not found:
             return
-        case, outcome, wanted = found
+        case, outcome, wanted = found[0]
         if outcome.error is None:
             self.healthy(Outcome(outcome.value))
             self.container(outcome.value, wanted, expects)
+        # a value that differs says more than an exception
+        differing = (entry for entry in found if entry[1].error is None and not right(*entry[1:], tolerance))
+        shown = next(differing, found[0])
         for mistake in mistakes:
             if all(alike(o, imitated(mistake, case), tolerance) for o, case in zip(outcomes, cases)):
-                self.wrong(mistake.id, case, outcome, wanted, mistake.says)
+                self.wrong(mistake.id, *shown, mistake.says)
         self.healthy(outcome, f"Called with {self.arguments(case)}, ")
         self.details(outcome.value, wanted, expects)
         self.wrong("different", case, outcome, wanted, "Work this small case out by hand, then compare each step.")
@@ -145,9 +151,11 @@ class Student:
                       f"be right, but the next step needs this dtype: `.to(torch.{dtype_name(wanted).lower()})`.")
 
     def wrong(self, id, case, outcome, wanted, says):
-        """End the check: what was returned for which input, what was expected, and why."""
-        got = f"raised {describe(outcome.error)}" if outcome.error is not None else f"returned {show(outcome.value)}"
-        self.fail(id, f"{self.name} {got}\n    for {self.arguments(case)}\n    expected {show(wanted)}\n{says}")
+        """End the check: what was returned for which input, what was expected, and why; an exception with its line."""
+        if outcome.error is not None:
+            self.fail(id, f"{self.stopped(outcome.error)}\n{says}")
+        got, expected = contrast(outcome.value, wanted)
+        self.fail(id, f"{self.name} returned {got}\n    for {self.arguments(case)}\n    expected {expected}\n{says}")
 
     def arguments(self, case):
         """`name = value` for the arguments of a call."""
@@ -184,7 +192,12 @@ def imitated(mistake, case):
 
 
 def alike(outcome, other, tolerance):
-    """Whether two outcomes are the same mistake: equal values, or an exception each."""
+    """Whether two outcomes are the same mistake: equal values, or the same exception."""
     if outcome.error is not None or other.error is not None:
-        return outcome.error is not None and other.error is not None
+        return _told(outcome.error) == _told(other.error)
     return same(outcome.value, other.value, tolerance)
+
+
+def _told(error):
+    """What an exception says, whatever the order of its numbers: a + b and b + a fail alike."""
+    return sorted(re.findall(r"\w+", describe(error))) if error is not None else None

@@ -5,7 +5,7 @@ import torch
 from helpers import transforms
 from helpers.exercises import pictures
 from helpers.exercises.core import Exercise
-from helpers.exercises.moving import (DRAWS, RANDOM, Transform, by_luck, gallery, labels_kept, moved_together,
+from helpers.exercises.moving import (DRAWS, Transform, by_luck, gallery, labels_kept, moved_together,
                                       normalised)
 from helpers.exercises.probe import Probe
 from helpers.exercises.replay import perform, recorded, replayed
@@ -64,26 +64,26 @@ def left_to_chance(transform, student, grid, draws, plain_draws):
     if same(list(draws[0]), list(draws[-1])) and all(same(list(draws[0]), list(draw)) for draw in draws):
         if any(not same(list(draws[0]), list(Transform(student, SIZE)(grid))) for _ in range(12)):
             student.fail("drawn_once", f"{name} does the same at every call: the random numbers are drawn when the "
-                         "transform is made. Draw them inside, where the image comes in." + RANDOM)
+                         "transform is made. Draw them inside, where the image comes in.")
         student.fail("no_chance", f"{name} returned the same image {len(draws)} times. In training, zoom, crop, flip "
-                     "and colours are drawn anew at each call." + RANDOM)
+                     "and colours are drawn anew at each call.")
     if found["flip"]:
         id, often = ("always_flipped", "always") if places(draws, grid)[0][0] else ("no_flip", "never")
         student.fail(id, f"In {len(draws)} calls {name} {often} mirrored left and right. Flip in half of the calls "
-                     "(`RandomHorizontalFlip`)." + RANDOM)
+                     "(`RandomHorizontalFlip`).")
     if found["zoom"] and found["place"]:
         student.fail("no_crop", f"{name} always shows the same part of the image at the same scale. Zoom by a random "
-                     "factor, then crop at a random place." + RANDOM)
+                     "factor, then crop at a random place.")
     if found["zoom"]:
         student.fail("no_zoom", f"{name} crops at random places, but always at the same scale. Zoom by a random factor "
-                     "before the crop, so that the model sees small and large objects." + RANDOM)
+                     "before the crop, so that the model sees small and large objects.")
     if found["place"]:
         student.fail("crop_never_moves", f"{name} zooms, but the crop is always taken at the same place. Draw its "
-                     "place too (`RandomCrop`)." + RANDOM)
+                     "place too (`RandomCrop`).")
     if found["colour"]:
         student.fail("no_jitter", f"In {len(plain_draws)} calls {name} never changed the colours of the image. "
                      "Brightness, contrast and saturation differ from photo to photo: add `ColorJitter`, for the image "
-                     "alone." + RANDOM)
+                     "alone.")
 
 
 def check(student, seed):

@@ -121,3 +121,16 @@ def show(value, most=24):
     except BaseException:  # the student's own class may be broken
         text = a_kind(value)
     return text if len(text) <= 120 else text[:117] + "..."
+
+
+def contrast(value, wanted):
+    """Two answers that differ, shown so that one sees it: whole, else at the first place where they part."""
+    texts = show(value), show(wanted)
+    if texts[0] != texts[1]:
+        return texts
+    if not torch.is_tensor(value) or value.shape != wanted.shape:
+        return repr(value)[:120], repr(wanted)[:120]
+    a, b = value.detach().cpu().flatten(), wanted.detach().cpu().flatten()
+    place = int((~torch.isclose(a.double(), b.double(), rtol=1e-4, atol=1e-4, equal_nan=True)).nonzero()[0])
+    index = [int(i) for i in np.unravel_index(place, value.shape)]
+    return f"{texts[0]} with {a[place].item()!r} at {index}", f"{b[place].item()!r} there"

@@ -1,27 +1,47 @@
 """The bank of wrong and right answers against the checks: each mistake is named, no right answer refused."""
 
+import os
+import re
+
 import pytest
 
 from helpers import checks
 from tests.exercises import bank
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # answers may warn: that is part of the test
-SEEDS = range(20)
+SEEDS = range(int(os.environ.get("BANK_SEEDS", 20)))
+RETURNED = re.compile(r"returned (.+?)(?:;|\n(?:    for .+\n)?)\s*expected (.+?)(?:\n|$)")
 WRONG, RIGHT = bank.answers(kind="wrong"), bank.answers(kind="right")
+
+
+def failure(answer, seed):
+    """The CheckFailed of a check, or None."""
+    try:
+        getattr(checks, answer.exercise)(*answer.functions, seed=seed)
+    except checks.CheckFailed as failed:
+        return failed
 
 
 def verdict(answer, seed):
     """The id that the check reports, or None."""
-    try:
-        getattr(checks, answer.exercise)(*answer.functions, seed=seed)
-    except checks.CheckFailed as failed:
-        return failed.id
+    failed = failure(answer, seed)
+    return failed and failed.id
 
 
 @pytest.mark.parametrize("answer", WRONG, ids=str)
 def test_a_wrong_answer_is_named(answer, capfd):
-    assert {verdict(answer, seed) for seed in SEEDS} == {answer.id}
+    failures = [failure(answer, seed) for seed in SEEDS]
+    assert {failed and failed.id for failed in failures} == {answer.id}
     assert capfd.readouterr().err == ""
+    for failed in failures:
+        shows_a_difference(failed.message)
+        assert len(re.findall("See exercise", failed.message)) == 1
+
+
+def shows_a_difference(message):
+    """Whatever is said to have been returned is not what is said to be expected."""
+    for returned, expected in RETURNED.findall(message):
+        assert returned != expected, message
 
 
 @pytest.mark.parametrize("answer", RIGHT, ids=str)
