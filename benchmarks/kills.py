@@ -116,10 +116,10 @@ def leftovers(folder):
 
 
 def state(folder):
-    """All that a training has come to, but for the time it took; None if there is nothing."""
+    """All that a training has come to, but for the time it took and the code of its loop; None if there is nothing."""
     found = checkpoints.read(folder)
     if found:
-        del found["seconds"]
+        del found["seconds"], found["code"]
         for record in found["history"]:
             del record["seconds"]
     return found

@@ -14,6 +14,7 @@ import torch
 from helpers import files
 from helpers.settings import SettingsError, show
 
+START_AGAIN = "to start again, raise ATTEMPT in notebook 4's training cell by one, or delete that folder"
 RETRY_SECONDS = 2  # a network folder that refuses once may take the file a moment later
 
 
@@ -63,7 +64,7 @@ def read(folder):
         return state
     if found:
         raise SettingsError(f"checkpoint: expected a whole one in {show(folder)}, found {found[0].name} damaged and "
-                            "none before it; delete that folder to train anew")
+                            f"none before it; {START_AGAIN}")
 
 
 def _read(path):

@@ -11,7 +11,7 @@ from pathlib import Path
 from IPython import get_ipython
 from IPython.utils.capture import capture_output
 
-from helpers import checks, files, settings
+from helpers import answers, checks, files, settings
 from helpers.exercises import EXERCISES
 
 _HIDDEN = re.compile(r"\s*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", re.DOTALL)
@@ -29,6 +29,10 @@ def report(name, namespace, model=None):
     exercises = [exercise for exercise in EXERCISES.values() if exercise.notebook == name]
     cells, path = find_notebook(exercises, namespace)
     print(scores(exercises, namespace), end="\n\n")
+    for exercise in exercises:
+        if exercise.name in answers.USED:
+            sources = executed() or [_source(cell) for cell in cells or [] if cell["cell_type"] == "code"]
+            answers.keep(exercise.name, sources, lambda namespace: not says_of(exercise, namespace))
     found = problems(exercises, cells, executed()) if cells else ["Its file cannot be read from here, so nobody has "
                                                                   "looked whether every graded cell is in it."]
     file = path.name if path else f"{name}.ipynb"
@@ -97,14 +101,20 @@ def scores(exercises, namespace):
     """The visible checks, run once more on what the notebook has now: a line each, and their sum."""
     lines, total = [], 0
     for exercise in exercises:
-        lent = any(checks.is_lent(namespace.get(function)) for function in exercise.functions)
-        says = "lent, which earns no points" if lent else verdict(exercise.source, namespace)
+        says = says_of(exercise, namespace)
         points = 0 if says else exercise.points
         total += points
         title = f"{exercise.number} {exercise.title}"
         lines.append(f"{title:34} {points:2} of {exercise.points:2}  {says or '✓'}")
     most = sum(exercise.points for exercise in exercises)
     return "\n".join([*lines, f"visible checks: {total} of {most} points"])
+
+
+def says_of(exercise, namespace):
+    """What is to be said of the exercise's functions in `namespace`, in a few words; None if they are right."""
+    if any(checks.is_lent(namespace.get(function)) for function in exercise.functions):
+        return "lent, which earns no points"
+    return verdict(exercise.source, namespace)
 
 
 def verdict(source, namespace):
@@ -147,9 +157,9 @@ def how_to_download(names):
 
 
 def executed():
-    """The source of every cell that this kernel has run; empty where it keeps no history (as for nbval)."""
+    """The source of every cell that this kernel has run, in order; empty where it keeps no history (as for nbval)."""
     shell = get_ipython()
-    return {source.strip() for source in shell.history_manager.input_hist_raw if source} if shell else set()
+    return [source.strip() for source in shell.history_manager.input_hist_raw if source] if shell else []
 
 
 def _grade_id(cell):

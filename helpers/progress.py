@@ -36,16 +36,19 @@ class Order(RandomSampler):
 class Progress:
     """How far a training has come: `history` is a list of its finished epochs, `done` the batches since then.
 
-    `batches` and `criterion` stand in for the loader and the criterion in the student's loop, and take notes.
+    `batches` and `criterion` stand in for the loader and the criterion in the student's loop, and take notes. `code`
+    maps the names of a student's functions to their text, `attempt` counts new starts.
     """
 
-    def __init__(self, model, optimizer, loader, criterion, settings, view=None):
+    def __init__(self, model, optimizer, loader, criterion, settings, view=None, code=None, attempt=None):
         self.model, self.optimizer, self.loader, self._criterion = model, optimizer, loader, criterion
         self.device, self.view = settings.device, view
         # the few steps of a grader are no training to continue
         self.folder = settings.output / "grading" if settings.grading else settings.output
         self.recipe = {"dataset": settings.dataset, "seed": settings.seed, "batches": len(loader),
                        **asdict(settings.recipe)}
+        del self.recipe["epochs"]  # more of them go on with the same training
+        self.code, self.attempt = code or {}, attempt or 1
         self.batches = _Batches(loader, self)
         sampler = getattr(loader, "sampler", None)
         self._sampler = sampler if isinstance(sampler, Order) else None
@@ -128,6 +131,7 @@ class Progress:
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
                  "epoch": len(self.history) - 1,  # the last finished one, as `training.load_checkpoint` wants it
                  "history": [asdict(record) for record in self.history], "recipe": self.recipe, "steps": self.steps,
+                 "code": self.code, "attempt": self.attempt,
                  "batch": self.done, "losses": self._losses, "seconds": self.seconds, "random": self._at[1]}
         if self._sampler:
             state |= {"order": self._sampler.start, "generator": self._sampler.generator.get_state()}
@@ -159,8 +163,16 @@ class Progress:
         Raises SettingsError on a checkpoint of another training: an unfitting one is no silent new start.
         """
         files.sweep(self.folder)
-        state = checkpoints.read(self.folder)
+        try:
+            state = checkpoints.read(self.folder)
+        except SettingsError:
+            if self.attempt == 1:
+                raise
+            state = {}
         if state is None:
+            return
+        if self.attempt > state.get("attempt", bool(state)):
+            self._forget(state)
             return
         try:
             theirs = state.get("recipe", {})
@@ -172,8 +184,9 @@ class Progress:
             self.history += [record(**entry) for entry in state["history"]]
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise SettingsError(f"checkpoint: expected one of this training in {show(self.folder)}, found another "
-                                f"({first_line(error, 80)}); delete that folder to train anew") from None
-        self.steps = state["steps"]
+                                f"({first_line(error, 80)}); {checkpoints.START_AGAIN}") from None
+        self.steps, self.attempt = state["steps"], state.get("attempt", 1)
+        self._compare_code(state.get("code", {}))
         self._begin_epoch()
         checkpoints.set_random_states(state["random"])
         self._at = state["batch"], state["random"]
@@ -185,6 +198,24 @@ class Progress:
         self._note_saved()
         if self.history:
             self.write_history()
+
+    def _forget(self, state):
+        """Remove a training, the file that says so last, so that a cut in between changes nothing."""
+        before = (f"{_count(len(state['history']), 'epoch')} of attempt {state.get('attempt', 1)} forgotten" if state else
+                  "the checkpoint that was there is damaged")
+        print(f"Attempt {self.attempt} starts from nothing: {before}.")
+        for name in ("previous.pt", "best.pt", "history.json", "last.pt"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _compare_code(self, theirs):
+        """Say which of a student's functions are not those that trained so far, whose code is kept."""
+        changed = [name for name, text in self.code.items() if text and theirs.get(name) not in (None, text)]
+        if changed:
+            done = len(self.history)
+            trained = f"these {done} epochs were" if done > 1 else "epoch 1 was" if done else "the first batches were"
+            print(f"Your {' and your '.join(changed)} {'has' if len(changed) == 1 else 'have'} changed since {trained} "
+                  f"trained. Set ATTEMPT = {self.attempt + 1} to train with the new code.")
+        self.code |= {name: text for name, text in theirs.items() if text}
 
     @contextmanager
     def patient(self):

@@ -1,7 +1,10 @@
 """The training loop and its checkpoints; reference answers of notebook 4."""
 
+import ast
+import inspect
 import math
 import os
+import textwrap
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Subset
+from torchvision.models import segmentation
 from torchvision.transforms.functional import pil_to_tensor
 
 from helpers import checkpoints, metrics, models, transforms
@@ -50,17 +54,19 @@ def load_checkpoint(path, model, optimizer):
     return checkpoint["epoch"] + 1
 
 
-def make_loaders(devkit, settings):
+def make_loaders(devkit, settings, train_transform=None):
     """The training and the validation DataLoader of (images, targets) batches at the recipe's size.
 
-    A last training batch that is short is dropped (BatchNorm cannot work on one image).
+    `train_transform` is a student's, by default the course's. A last training batch that is short is dropped
+    (BatchNorm cannot work on one image).
     """
     recipe = settings.recipe
     # on a CPU, workers would only take cores from the training: measured 20 % slower on two cores
     workers = min(os.cpu_count(), 8) if settings.device.type == "cuda" else 0
     common = {"batch_size": recipe.batch_size, "num_workers": workers, "persistent_workers": workers > 0,
               "pin_memory": workers > 0}
-    train = devkit.open("train", transforms.train_transform(recipe.size, recipe.scale))
+    transform = train_transform(recipe.size) if train_transform else transforms.train_transform(recipe.size, recipe.scale)
+    train = devkit.open("train", transform)
     val = devkit.open("val", transforms.eval_transform(recipe.size))
     if settings.grading:
         train, val = (Subset(dataset, range(3 * recipe.batch_size)) for dataset in (train, val))
@@ -70,11 +76,21 @@ def make_loaders(devkit, settings):
             DataLoader(val, **common))
 
 
-def make_model(devkit, settings):
-    """The model of `settings` for the classes of `devkit`, on its device, pretrained where that is possible."""
+def make_model(devkit, settings, build_model=None):
+    """The model of `settings` for the classes of `devkit`, on its device, pretrained where that is possible.
+
+    `build_model` is a student's; it is used unless `settings` names a model or a weights file.
+    """
     weights = settings.weights or ("torchvision" if settings.dataset == "voc" else None)
     torch.manual_seed(settings.seed)
-    return models.create(settings.model, devkit.num_classes, weights).to(settings.device)
+    if not build_model or settings.model or settings.weights:
+        return models.create(settings.model, devkit.num_classes, weights).to(settings.device)
+    if weights:  # fetched as the course fetches files; without a network the start is random
+        fetched = models.torchvision_weights("lraspp_mobilenet_v3_large")
+        weights = segmentation.LRASPP_MobileNet_V3_Large_Weights.DEFAULT if fetched else None
+    model = build_model(devkit.num_classes, weights)
+    models.raise_momentum(model)
+    return model.to(settings.device)
 
 
 def learning_rate_factor(done):
@@ -95,26 +111,42 @@ class Epoch:
     seconds: float
 
 
+def _code(function):
+    """The code of a student's function as text, without comments; None for the course's own or where it is unknown."""
+    if getattr(function, "__module__", None) == __name__:
+        return None
+    try:
+        return ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(function))))
+    except (OSError, TypeError, SyntaxError):
+        return None
+
+
 class Diverged(RuntimeError):
     """The loss is no longer a number."""
 
 
-def fit(model, train_loader, val_loader, optimizer, settings, num_classes,
-        train_one_epoch=train_one_epoch, criterion=None, view=None):
-    """Train for the recipe's epochs and return the history, a list of `Epoch`.
+def fit(model, train_loader, val_loader, optimizer, settings, num_classes, train_one_epoch=train_one_epoch,
+        make_criterion=make_criterion, view=None, epochs=None, attempt=None):
+    """Train for `epochs`, by default the recipe's, and return the history, a list of `Epoch`.
 
     After each epoch, and every few minutes within one, `last.pt` is written to `settings.output` (see
     `progress`), after each epoch `history.json` and, if it scored highest, `best.pt`. Called again, it goes on
-    where the last call stopped, on a CPU to the same bits, or returns at once if nothing is left to do. `view`
+    where the last call stopped, on a CPU to the same bits, or returns at once if nothing is left to do. More `epochs`
+    than before train on; an `attempt` above the checkpoint's starts from nothing. `view`
     (see `widgets.TrainingView`) is told of each batch and epoch. An interrupt ends it after the batch in work.
     Raises Diverged on a loss that is not finite, SettingsError on another training's checkpoint.
     """
-    epochs = settings.recipe.epochs
-    progress = Progress(model, optimizer, train_loader, criterion or make_criterion(), settings, view)
+    if settings.grading or epochs is None:
+        epochs = settings.recipe.epochs
+    code = {"train_one_epoch": _code(train_one_epoch), "make_criterion": _code(make_criterion)}
+    progress = Progress(model, optimizer, train_loader, make_criterion(), settings, view, code, attempt)
     progress.load(Epoch)
     history = progress.history
     if view and history:
         view.epoch(history)
+    if attempt and len(history) >= epochs:
+        print(f"{len(history)} epochs are trained already. To train longer, raise EPOCHS; to start again from nothing, "
+              f"set ATTEMPT = {progress.attempt + 1}.")
     steps = epochs * len(train_loader)
     # LambdaLR computes the factor from the step alone, so that it needs no state of its own
     schedule = LambdaLR(optimizer, lambda step: learning_rate_factor((step + 1) / (steps + 1)),

@@ -213,6 +213,7 @@ class TrainingView:
     def epoch(self, history):
         """An epoch is done; `history` is the list of `training.Epoch` so far."""
         self._done, self._seconds = len(history), history[-1].seconds
+        self._epochs = max(self._epochs, self._done)
         self._draw(history)
         if self._done >= self._epochs:
             self._bar.value, self._bar.bar_style = 1, "success"

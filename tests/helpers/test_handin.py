@@ -65,7 +65,7 @@ def test_an_answer_that_was_edited_but_not_run_is_named():
 def test_what_ran_is_known_from_a_kernels_history_and_nothing_from_none(monkeypatch):
     history = SimpleNamespace(input_hist_raw=["", "first = 1\n", "second = 2"])
     monkeypatch.setattr(handin, "get_ipython", lambda: SimpleNamespace(history_manager=history))
-    assert handin.executed() == {"first = 1", "second = 2"}
+    assert handin.executed() == ["first = 1", "second = 2"]
     history.input_hist_raw = [""]  # as a kernel that is told not to store
     assert not handin.executed()
 

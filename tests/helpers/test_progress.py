@@ -141,7 +141,7 @@ def test_a_loss_that_is_no_number_is_not_saved(tmp_path):
         return logits.sum() * (float("nan") if len(calls) > BATCHES + 2 else 1)
     calls = []
     with pytest.raises(training.Diverged):
-        kills.train(tmp_path, criterion=criterion)
+        kills.train(tmp_path, make_criterion=lambda: criterion)
     assert position(tmp_path) == (1, 2)
 
 
@@ -183,7 +183,7 @@ def test_two_damaged_checkpoints_are_named_in_one_line(tmp_path):
     cut(tmp_path, batches=4)
     for name in ("last.pt", "previous.pt"):
         (tmp_path / name).write_bytes(b"")
-    with pytest.raises(SettingsError, match="damaged.*delete that folder") as error:
+    with pytest.raises(SettingsError, match="damaged.*raise ATTEMPT.*delete that folder") as error:
         kills.train(tmp_path)
     assert "\n" not in str(error.value)
 
@@ -214,7 +214,7 @@ def test_no_code_in_a_checkpoint_is_executed(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["last.pt"]
 
 
-@pytest.mark.parametrize("change", [{"epochs": 5}, {"size": 16}, {"batch_size": 3}, {"learning_rate": 1.0}])
+@pytest.mark.parametrize("change", [{"size": 16}, {"batch_size": 3}, {"learning_rate": 1.0}])
 def test_a_checkpoint_of_another_recipe_is_named_in_one_line(tmp_path, change):
     cut(tmp_path, batches=3)
     with pytest.raises(SettingsError, match=f"{[*change][0]}|batches.*delete that folder") as error:
@@ -325,3 +325,83 @@ def test_the_students_own_functions_read_the_last_checkpoint(tmp_path):
     cut(tmp_path, batches=BATCHES + 3)
     model = kills.Net()
     assert training.load_checkpoint(tmp_path / "last.pt", model, torch.optim.AdamW(model.parameters())) == 1
+
+
+def as_in_a_notebook(source, tmp_path, name):
+    """The function that a cell with this source defines; its source can be read again."""
+    path = tmp_path / f"cell-{abs(hash(source))}.py"
+    path.write_text(source)
+    namespace = {"torch": torch}
+    exec(compile(source, path, "exec"), namespace)
+    return namespace[name]
+
+
+def test_more_epochs_go_on_with_the_same_training(tmp_path, undisturbed):
+    kills.train(tmp_path, epochs=2)
+    view = Stop()
+    assert len(kills.train(tmp_path, epochs=5, view=view)) == 5 and view.seen == 3 * BATCHES
+    longer = [record["epoch"] for record in kills.state(tmp_path)["history"]]
+    assert longer == [0, 1, 2, 3, 4] and (tmp_path / "best.pt").exists()
+
+
+def test_grading_trains_one_epoch_whatever_the_cell_says(tmp_path):
+    assert len(kills.train(tmp_path, epochs=5, grading=True)) == 1
+
+
+def test_a_new_attempt_starts_from_nothing_and_going_on_with_it_loses_nothing(tmp_path, undisturbed, capsys):
+    kills.train(tmp_path, seed=0, epochs=2, attempt=1)
+    cut(tmp_path, batches=BATCHES + 3, attempt=2)
+    assert "Attempt 2 starts from nothing: 2 epochs of attempt 1 forgotten." in capsys.readouterr().out
+    assert position(tmp_path) == (1, 2)
+    kills.train(tmp_path, attempt=2)  # the same cell again, after a restart
+    assert "nothing" not in capsys.readouterr().out
+    state = kills.state(tmp_path)
+    assert state["attempt"] == 2 and kills.identical(state | {"attempt": 1}, undisturbed)
+    kills.train(tmp_path, attempt=2)
+    assert "To train longer, raise EPOCHS; to start again from nothing, set ATTEMPT = 3." in capsys.readouterr().out
+    kills.train(tmp_path)  # as notebook 5 does
+    assert kills.state(tmp_path)["attempt"] == 2 and capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("there", ["damaged", "another"])
+def test_a_new_attempt_needs_nobody_to_delete_a_file(tmp_path, undisturbed, there, capsys):
+    kills.train(tmp_path, epochs=1, seed=7 if there == "another" else 0)
+    if there == "damaged":
+        for name in ("last.pt", "previous.pt"):
+            (tmp_path / name).write_bytes(b"")
+    with pytest.raises(SettingsError, match="raise ATTEMPT"):
+        kills.train(tmp_path, attempt=1)
+    assert "nothing" not in capsys.readouterr().out
+    kills.train(tmp_path, attempt=2)
+    assert "Attempt 2 starts from nothing" in capsys.readouterr().out
+    assert kills.identical(kills.state(tmp_path) | {"attempt": 1}, undisturbed)
+
+
+LOOP = """def train_one_epoch(model, loader, criterion, optimizer, device):
+    for images, targets in loader:
+        optimizer.zero_grad()
+        loss = criterion(model(images)["out"], targets)
+        loss.backward()
+        optimizer.step()
+    return loss.item()
+"""
+
+
+def test_a_loop_that_changed_since_the_checkpoint_is_named_until_the_next_attempt(tmp_path, capsys):
+    first = as_in_a_notebook(LOOP, tmp_path, "train_one_epoch")
+    commented = as_in_a_notebook(LOOP.replace("loss.backward()", "loss.backward()  # the gradient"), tmp_path,
+                                 "train_one_epoch")
+    mended = as_in_a_notebook(LOOP.replace("    for", "    model.train()\n    for"), tmp_path, "train_one_epoch")
+    folder = tmp_path / "out"
+    kills.train(folder, epochs=2, train_one_epoch=first)
+    for same in (first, commented):
+        kills.train(folder, epochs=2, train_one_epoch=same)
+    kills.train(folder, epochs=2)  # the course's own, as in notebook 5
+    assert capsys.readouterr().out == ""
+    for _ in range(2):
+        kills.train(folder, epochs=3, train_one_epoch=mended)
+        assert capsys.readouterr().out.startswith("Your train_one_epoch has changed since these ")
+    kills.train(folder, epochs=1, train_one_epoch=mended, attempt=2)
+    capsys.readouterr()
+    kills.train(folder, epochs=1, train_one_epoch=mended)
+    assert capsys.readouterr().out == ""

@@ -61,7 +61,7 @@ def test_fit_calls_the_students_loop_with_the_students_criterion(devkit, config)
         assert criterion(model(images)["out"], targets) is losses[-1]
         seen.append((device, len(loader), loader.batch_size, sum(len(images) for images, _ in loader)))
         return 1.0
-    start(devkit, config, train_one_epoch=mine, criterion=criterion)
+    start(devkit, config, train_one_epoch=mine, make_criterion=lambda: criterion)
     assert seen == [(CPU, 3, 4, 12)] * 3
 
 
