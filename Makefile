@@ -12,7 +12,8 @@ export COURSE_MIRRORS := $(or $(MIRRORS),$(COURSE_MIRRORS))
 
 help:
 	@echo "make course    run the five solution notebooks, write build/course/"
-	@echo "make test      run every test"
+	@echo "make check     lint and the quick tests, in less than a minute"
+	@echo "make test      lint and every test"
 	@echo "make test-colab  run notebooks and widgets in an environment like Google Colab's"
 	@echo "make lab       open the student notebooks in JupyterLab"
 	@echo "make release   write notebooks/ from solutions/"
@@ -48,12 +49,21 @@ bench: .venv/ready
 lab: .venv/ready
 	JUPYTER_CONFIG_PATH="$(CURDIR)/tools/lab" $(BIN)/jupyter lab notebooks
 
+lint: .venv/ready
+	$(BIN)/ruff check
+
+# What most changes break, without jail, browser and training: records, notebooks, checks, metrics, transforms, models
+QUICK := tests/notebooks tests/exercises/test_completeness.py tests/exercises/test_checks.py \
+	$(patsubst %,tests/helpers/test_%.py,metrics transforms settings models requirements)
+check: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(QUICK)
+
 test: export COURSE_DATASET :=
 test: export COURSE_DATA_ROOT :=
 test: export COURSE_WEIGHTS :=
 test: export COURSE_MODEL :=
 test: export COURSE_MIRRORS :=
-test: .venv/ready
+test: lint
 	rm -rf build/nbval
 	COURSE_OUTPUT=$(abspath build/nbval) $(BIN)/python -m pytest -q -p no:cacheprovider \
 		--nbval --nbval-sanitize-with tests/support/nbval_sanitize.cfg --nbval-cell-timeout 900 solutions
@@ -77,4 +87,4 @@ test-colab: .venv/ready .venv-colab/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.PHONY: help course outputs release grade bench lab test test-colab
+.PHONY: help course outputs release grade bench lab lint check test test-colab

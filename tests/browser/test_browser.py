@@ -8,9 +8,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from playwright import sync_api as playwright
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from tests.support.front_ends import Lab, served  # noqa: E402
+from tests.support import missing
+from tests.support.front_ends import Lab, served
 
 expect = playwright.expect
 pytestmark = pytest.mark.xdist_group("browser")  # one JupyterLab for all of them
@@ -36,7 +37,7 @@ def browser():
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with playwright.sync_playwright() as driver:
         if not found and not Path(driver.chromium.executable_path).exists():
-            pytest.skip("no chromium or chrome: neither on PATH nor playwright's own")
+            missing("no chromium or chrome: neither on PATH nor playwright's own")
         chromium = driver.chromium.launch(executable_path=found, args=[
             "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync"])

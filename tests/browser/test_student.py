@@ -7,11 +7,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from playwright import sync_api as playwright
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from tests.browser.test_browser import browser  # noqa: E402, F401  (the fixture)
-from tests.support.front_ends import PATIENCE, Lab, served  # noqa: E402
-from tools import notebooks  # noqa: E402
+from tests.browser.test_browser import browser  # noqa: F401  (the fixture)
+from tests.support import missing
+from tests.support.front_ends import PATIENCE, Lab, served
+from tools import notebooks
 
 expect = playwright.expect
 pytestmark = pytest.mark.xdist_group("browser")
@@ -23,7 +24,7 @@ ENVIRONMENT = ROOT / ".venv"
 def clone(tmp_path_factory):
     """What a clone of this checkout holds, nothing else, and the environment linked in."""
     if not (ENVIRONMENT / "bin" / "jupyter").exists() or not shutil.which("make"):
-        pytest.skip("needs make and its environment, .venv")
+        missing("needs make and its environment, .venv")
     folder = tmp_path_factory.mktemp("clone")
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
                             capture_output=True, text=True, check=True).stdout

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from playwright import sync_api as playwright
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from tests.support.front_ends import Classic, Lab, served  # noqa: E402
-from tests.browser.test_browser import browser  # noqa: E402, F401  (the fixture)
-from tools import notebooks  # noqa: E402
+from tests.browser.test_browser import browser  # noqa: F401  (the fixture)
+from tests.support.front_ends import Classic, Lab, served
+from tools import notebooks
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VENV = os.environ.get("COLAB_VENV")

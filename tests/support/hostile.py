@@ -3,6 +3,9 @@
 import shutil
 
 import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.support import missing
 
 RUN = "window.hacked = 1"
 HOSTILE = [
@@ -42,11 +45,10 @@ HOSTILE = [
 
 @pytest.fixture(scope="module")
 def chromium():
-    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if not found:
-        pytest.skip("no chromium or chrome on PATH")
-    with driver.sync_playwright() as playwright:
+        missing("no chromium or chrome on PATH")
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
