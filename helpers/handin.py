@@ -3,6 +3,7 @@
 Nothing here counts in grading, which asks the same of fresh inputs.
 """
 
+import ast
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ from IPython.utils.capture import capture_output
 from helpers import answers, checks, files, settings
 from helpers.exercises import EXERCISES
 
+UNSAVED = "unsaved"
 _HIDDEN = re.compile(r"\s*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", re.DOTALL)
 
 
@@ -72,29 +74,66 @@ def find_notebook(exercises, namespace):
     return None, None
 
 
-def problems(exercises, cells, executed=None):
+def problems(exercises, cells, executed=()):
     """What is not in order in the `cells` of a notebook, as lines for a person; `executed`: the sources that ran."""
-    lines = []
+    lines, unsaved = [], []
     for exercise in exercises:
-        number, empty = exercise.number, False
+        number = exercise.number
         for grade_id, what in ((exercise.name if exercise.functions else None, "answer"), (exercise.test, "check")):
-            same = [cell for cell in cells if grade_id and _grade_id(cell) == grade_id]
-            if grade_id and not same:
+            sources = [_source(cell).strip() for cell in cells if grade_id and _grade_id(cell) == grade_id]
+            if grade_id and not sources:
                 lines.append(f"Exercise {number}: the cell of its {what} is gone. Take a fresh copy of the notebook "
                              "and put your answers into that.")
-            if len(same) > 1:
-                lines.append(f"Exercise {number}: its {what} is there {len(same)} times. Delete all but one.")
-            sources = [_source(cell) for cell in same]
-            if what == "check" and any(_HIDDEN.sub("", source).strip() != exercise.source for source in sources):
-                lines.append(f"Exercise {number}: its check was changed. What counts is the check as it was.")
-            if what == "answer":
-                empty = any(f'NotImplementedError("Exercise {number}:' in source for source in sources)
-                if not empty and executed and any(source.strip() not in executed for source in sources):
-                    lines.append(f"Exercise {number}: the answer in the file is not the one that ran here. Save the "
-                                 "notebook (Ctrl+S), run the answer's cell, then this one again.")
-        if empty:
-            lines.append(f"Exercise {number}: still empty.")
+            elif what == "check":
+                if len(sources) > 1:
+                    lines.append(f"Exercise {number}: its check is there {len(sources)} times. Delete all but one.")
+                if any(_HIDDEN.sub("", source).strip() != exercise.source for source in sources):
+                    lines.append(f"Exercise {number}: its check was changed. What counts is the check as it was.")
+            elif grade_id:
+                line = _answer_problem(exercise, sources, [_source(cell).strip() for cell in cells], executed)
+                unsaved += [number] if line == UNSAVED else []
+                lines += [f"Exercise {number}: {line}"] if line and line != UNSAVED else []
+    if unsaved:
+        lines.insert(0, f"Save the notebook first (Ctrl+S), then run this cell again: the file does not have the answer "
+                        f"to {', '.join(unsaved)} that ran here.")
     return lines
+
+
+def _answer_problem(exercise, sources, everywhere, executed):
+    """What is not in order in the cells of an answer, one or several; None if nothing is. UNSAVED: the file is old."""
+    written = {name: _definitions(name, sources) for name in exercise.functions}
+    blank = any(_blank(exercise, source) for source in sources)
+    ran = [source for source in executed if any(_definitions(name, [source]) for name in exercise.functions)
+           and not _blank(exercise, source)]
+    if ran and ran[-1] not in everywhere and (blank or all(source in executed for source in sources)):
+        return UNSAVED
+    filled = {name: {text for text in texts if not _blank(exercise, text)}
+              or {text for text in _definitions(name, everywhere) if not _blank(exercise, text)}  # in a cell of its own
+              for name, texts in written.items()}
+    if blank and not all(filled.values()):
+        return "still empty."
+    doubled = [name for name, texts in filled.items() if len(texts) > 1]
+    if doubled:
+        return f"{' and '.join(doubled)} is written in different ways in several cells. The last one counts: delete the rest."
+    if executed and any(source not in executed for source in sources):
+        return ("the answer in the file is not the one that ran here. Save the notebook (Ctrl+S), run the answer's cell, "
+                "then this one again.")
+
+
+def _blank(exercise, source):
+    return f'NotImplementedError("Exercise {exercise.number}:' in source
+
+
+def _definitions(name, sources):
+    """The texts of the definitions of a function in the `sources` of cells."""
+    found = set()
+    for source in sources:
+        try:
+            nodes = ast.parse(source).body
+        except SyntaxError:
+            continue
+        found |= {ast.get_source_segment(source, node) for node in nodes if getattr(node, "name", None) == name}
+    return found
 
 
 def scores(exercises, namespace):

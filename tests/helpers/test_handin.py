@@ -1,6 +1,7 @@
 """The last cell of a notebook: it sees what is missing, counts the visible points, and stays out of grading."""
 
 import copy
+import dataclasses
 import json
 import os
 import sys
@@ -60,6 +61,64 @@ def test_an_answer_that_was_edited_but_not_run_is_named():
     assert handin.problems(EXERCISES[NAME], cells, ran) == [
         "Exercise 5.2: the answer in the file is not the one that ran here. Save the notebook (Ctrl+S), run the "
         "answer's cell, then this one again."]
+
+
+def typed(cells, name, source):
+    cell(cells, name)["source"] = source
+    return source
+
+
+def test_answers_that_ran_and_are_not_in_the_file_ask_to_save_first_and_nothing_else():
+    ran = [handin._source(one).strip() for one in solved()]
+    assert handin.problems(EXERCISES[NAME], released(), ran) == [
+        "Save the notebook first (Ctrl+S), then run this cell again: the file does not have the answer to 5.1, 5.2, "
+        "5.3, 5.4 that ran here."]
+    cells = solved()
+    first = [handin._source(one).strip() for one in cells]
+    later = "def mean_iou(confusion):\n    return 0.5"
+    assert handin.problems(EXERCISES[NAME], cells, [*first, later])[0].endswith("the answer to 5.2 that ran here.")
+    typed(cells, "mean_iou", later)
+    assert handin.problems(EXERCISES[NAME], cells, [*first, later]) == []
+
+
+def test_an_answer_that_is_split_over_cells_can_be_handed_in():
+    cells = solved()
+    parts = ["def helper(x):\n    return x", "def mean_iou(confusion):\n    return helper(0.5)"]
+    typed(cells, "mean_iou", parts[0])
+    cells.insert(5, {**cell(cells, "mean_iou"), "source": parts[1]})  # JupyterLab gives both halves the same metadata
+    ran = [handin._source(one).strip() for one in cells]
+    assert handin.problems(EXERCISES[NAME], cells, ran) == []
+    checkpoint = solved("04_training")
+    both = handin._source(cell(checkpoint, "checkpoint"))
+    save, load = both.split("def load_checkpoint")
+    typed(checkpoint, "checkpoint", save)
+    checkpoint.append({**cell(checkpoint, "checkpoint"), "source": "def load_checkpoint" + load})
+    assert handin.problems(EXERCISES["04_training"], checkpoint) == []
+
+
+def test_an_answer_in_a_cell_of_its_own_below_the_blank_can_be_handed_in():
+    cells = released()
+    answer = cell(solved(), "mean_iou")
+    cells.append({**answer, "metadata": {}})
+    assert not any("5.2" in line for line in handin.problems(EXERCISES[NAME], cells))
+
+
+def test_an_answer_that_is_there_in_two_ways_is_named():
+    cells = solved()
+    cells.append({**cell(cells, "mean_iou"), "source": "def mean_iou(confusion):\n    return 0.5"})
+    assert handin.problems(EXERCISES[NAME], cells) == [
+        "Exercise 5.2: mean_iou is written in different ways in several cells. The last one counts: delete the rest."]
+    cells[-1] = cell(released(), "mean_iou")  # the blank, pasted below an answer, changes nothing
+    assert handin.problems(EXERCISES[NAME], cells) == []
+
+
+def test_exercise_5_10_is_not_taken_for_5_1():
+    tenth = dataclasses.replace(exercises.EXERCISES["overlay"], number="5.10")
+    cells = solved()
+    typed(cells, "overlay", 'def overlay():\n    raise NotImplementedError("Exercise 5.10: paint")')
+    found = [exercise for exercise in EXERCISES[NAME] if exercise.name != "overlay"]
+    assert handin.problems([*found, tenth], cells) == ["Exercise 5.10: still empty."]
+    assert sorted([tenth, *found], key=exercises._number)[-1] is tenth
 
 
 def test_what_ran_is_known_from_a_kernels_history_and_nothing_from_none(monkeypatch):
