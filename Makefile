@@ -19,13 +19,17 @@ help:
 	@echo "make release   write notebooks/ from solutions/"
 	@echo "make grade     grade the submissions in SUBMISSIONS=dir, write build/grades/"
 	@echo "make bench     measure everything that the documents claim"
-	@echo "make outputs   run the solutions and store their outputs in solutions/"
+	@echo "make outputs   run the solutions and store their outputs in solutions/; ONLY=05_evaluation: of one notebook"
+	@echo "make notebook  run one solution notebook, N=1 to 5, on what \`make course\` has left in build/course/"
 
 course: .venv/ready
 	@$(BIN)/python -m tools.course
 
 outputs: .venv/ready
-	@$(BIN)/python -m tools.course --store
+	@$(BIN)/python -m tools.course --store $(if $(ONLY),--only $(ONLY))
+
+notebook: .venv/ready
+	@$(BIN)/python -m tools.course --only "$(N)"
 
 release: .venv/ready
 	@$(BIN)/python -m tools.release
@@ -87,4 +91,4 @@ test-colab: .venv/ready .venv-colab/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.PHONY: help course outputs release grade bench lab lint check test test-colab
+.PHONY: help course outputs notebook release grade bench lab lint check test test-colab

@@ -29,7 +29,7 @@ def keep(name, sources, passes):
 
 
 def load():
-    """The student's functions by name, those that passed their checks; says which these are and where the others come from.
+    """The student's functions that passed their checks, by name; says which these are.
 
     Empty while grading.
     """

@@ -17,8 +17,8 @@ from helpers.exercises.values import describe
 def run(exercise, *given, seed=0):
     """Check the given functions (or values): print a friendly line, or raise CheckFailed."""
     if any(map(is_lent, given)) and not settings.grading():
-        print(f"○ {' and '.join(exercise.functions)}: lent, so the notebook goes on. Exercise {exercise.number} earns no "
-              "points until you run a function of your own.")
+        print(f"○ {' and '.join(exercise.functions)}: lent, so the notebook goes on. Exercise {exercise.number} earns "
+              "no points until you run a function of your own.")
         return
     failure = drawing = None
     if exercise.signatures and len(given) != len(exercise.signatures):

@@ -94,8 +94,8 @@ def problems(exercises, cells, executed=()):
                 unsaved += [number] if line == UNSAVED else []
                 lines += [f"Exercise {number}: {line}"] if line and line != UNSAVED else []
     if unsaved:
-        lines.insert(0, f"Save the notebook first (Ctrl+S), then run this cell again: the file does not have the answer "
-                        f"to {', '.join(unsaved)} that ran here.")
+        lines.insert(0, f"Save the notebook first (Ctrl+S), then run this cell again: the file does not have the "
+                        f"answer to {', '.join(unsaved)} that ran here.")
     return lines
 
 
@@ -114,10 +114,11 @@ def _answer_problem(exercise, sources, everywhere, executed):
         return "still empty."
     doubled = [name for name, texts in filled.items() if len(texts) > 1]
     if doubled:
-        return f"{' and '.join(doubled)} is written in different ways in several cells. The last one counts: delete the rest."
+        return (f"{' and '.join(doubled)} is written in different ways in several cells. The last one counts: delete "
+                "the rest.")
     if executed and any(source not in executed for source in sources):
-        return ("the answer in the file is not the one that ran here. Save the notebook (Ctrl+S), run the answer's cell, "
-                "then this one again.")
+        return ("the answer in the file is not the one that ran here. Save the notebook (Ctrl+S), run the answer's "
+                "cell, then this one again.")
 
 
 def _blank(exercise, source):

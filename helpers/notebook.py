@@ -75,8 +75,8 @@ def missing(shell, error, traceback):
     if blank and type(error) is NotImplementedError:
         from helpers.exercises import EXERCISES
         exercise = next(exercise for exercise in EXERCISES.values() if exercise.number == blank[1])
-        return (f"Exercise {exercise.number} is still empty. Write your answer in its cell and run that, then this. Or go "
-                f"on with ours, which earns no points: {', '.join(exercise.functions)} = "
+        return (f"Exercise {exercise.number} is still empty. Write your answer in its cell and run that, then this. Or "
+                f"go on with ours, which earns no points: {', '.join(exercise.functions)} = "
                 f'checks.lend("{exercise.name}")'), True
     cell = next(frame for frame in frames if frame.f_globals is shell.user_ns)
     ours, defined = above(shell.history_manager.input_hist_raw[-1])

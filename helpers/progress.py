@@ -201,8 +201,8 @@ class Progress:
 
     def _forget(self, state):
         """Remove a training, the file that says so last, so that a cut in between changes nothing."""
-        before = (f"{_count(len(state['history']), 'epoch')} of attempt {state.get('attempt', 1)} forgotten" if state else
-                  "the checkpoint that was there is damaged")
+        before = (f"{_count(len(state['history']), 'epoch')} of attempt {state.get('attempt', 1)} forgotten" if state
+                  else "the checkpoint that was there is damaged")
         print(f"Attempt {self.attempt} starts from nothing: {before}.")
         for name in ("previous.pt", "best.pt", "history.json", "last.pt"):
             (self.folder / name).unlink(missing_ok=True)

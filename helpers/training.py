@@ -65,8 +65,8 @@ def make_loaders(devkit, settings, train_transform=None):
     workers = min(os.cpu_count(), 8) if settings.device.type == "cuda" else 0
     common = {"batch_size": recipe.batch_size, "num_workers": workers, "persistent_workers": workers > 0,
               "pin_memory": workers > 0}
-    transform = train_transform(recipe.size) if train_transform else transforms.train_transform(recipe.size, recipe.scale)
-    train = devkit.open("train", transform)
+    train = devkit.open("train", train_transform(recipe.size) if train_transform else
+                        transforms.train_transform(recipe.size, recipe.scale))
     val = devkit.open("val", transforms.eval_transform(recipe.size))
     if settings.grading:
         train, val = (Subset(dataset, range(3 * recipe.batch_size)) for dataset in (train, val))

@@ -1,8 +1,10 @@
 """`make course`: run the five solution notebooks and write build/course/.
 
-With `--store` the outputs go back into `solutions/`, which is how stored outputs are made.
+With `--store` the outputs go back into `solutions/`, which is how stored outputs are made. With `--only 5` or
+`--only 05_evaluation` one notebook is run, on what an earlier run has left: notebook 5 finds the trained model.
 """
 
+import argparse
 import base64
 import json
 import resource
@@ -25,6 +27,10 @@ OUTPUT = settings.ROOT / "build" / "course"
 
 
 def main():
+    parser = argparse.ArgumentParser(prog="make course")
+    parser.add_argument("--store", action="store_true")
+    parser.add_argument("--only", type=one_of_the_notebooks, metavar="NOTEBOOK")
+    args = parser.parse_args()
     start = time.perf_counter()
     try:
         config = settings.load()
@@ -33,12 +39,16 @@ def main():
             models.create(config.model, devkit.num_classes, config.weights)
     except settings.SettingsError as error:
         sys.exit(f"make course: {error}")
-    shutil.rmtree(OUTPUT, ignore_errors=True)
-    OUTPUT.mkdir(parents=True)
+    if not args.only:
+        shutil.rmtree(OUTPUT, ignore_errors=True)
+    OUTPUT.mkdir(parents=True, exist_ok=True)
     # glibc keeps the memory of large tensors instead of asking for it again at each step
     environment = (settings.environment(OUTPUT=OUTPUT, DATA_ROOT=config.data_root, WEIGHTS=config.weights)
                    | {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2 ** 36)})
-    seconds = {name: run_one(name, environment) for name in notebooks.NAMES}
+    if args.only:
+        run_one(args.only, environment, args.store)
+        return
+    seconds = {name: run_one(name, environment, args.store) for name in notebooks.NAMES}
     results = {"dataset": config.dataset, "device": str(config.device),
                **json.loads((OUTPUT / "evaluation.json").read_text()),
                "seconds": round(time.perf_counter() - start, 1), "notebooks": seconds}
@@ -46,28 +56,46 @@ def main():
     report(results)
 
 
-def run_one(name, environment):
-    """Execute one notebook, keep it as .ipynb and .html; the seconds it took."""
+def one_of_the_notebooks(text):
+    """The name of a notebook that is given by its name or its number."""
+    for name in notebooks.NAMES:
+        if text in (name, name[:2], name[1:2]):
+            return name
+    raise argparse.ArgumentTypeError(f"expected 1 to {len(notebooks.NAMES)} or one of {', '.join(notebooks.NAMES)}, "
+                                     f"found {text!r}")
+
+
+def run_one(name, environment, store=False):
+    """Execute one notebook, keep it as .ipynb and .html, with `store` in `solutions/` too; the seconds it took."""
     start = time.perf_counter()
     notebook = nbformat.read(notebooks.solution(name), as_version=4)
     code = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     with tqdm(total=len(code), desc=f"{name:15}", unit="cell", bar_format="{desc} {bar} {n_fmt}/{total_fmt} cells"
-              " {elapsed}{postfix}") as progress, watch_training(progress):
+              " {elapsed}{postfix}", disable=not sys.stderr.isatty()) as progress, watch_training(progress, name):
+        done = 0
+
+        def on_cell(**_):
+            nonlocal done
+            done += 1
+            progress.update()
         try:
-            notebooks.run(notebook, notebooks.solution(name).parent, environment, lambda **_: progress.update())
+            notebooks.run(notebook, notebooks.solution(name).parent, environment, on_cell)
         except CellExecutionError as error:
             notebooks.write(notebook, OUTPUT / f"{name}.ipynb")
             last = str(error).strip().splitlines()[-1]
             progress.close()
-            sys.exit(f"make course: {name} stopped at cell {progress.n + 1} of {len(code)}: {last}\n"
+            sys.exit(f"make course: {name} stopped at cell {done + 1} of {len(code)}: {last}\n"
                      f"The notebook as far as it came: {settings.show(OUTPUT / name)}.ipynb")
     notebooks.tidy(notebook)
     notebooks.write(notebook, OUTPUT / f"{name}.ipynb")
     (OUTPUT / f"{name}.html").write_text(as_page(notebook))
-    if "--store" in sys.argv:
+    if store:
         notebooks.write(notebook, notebooks.solution(name))
         store_picture(notebook)
-    return round(time.perf_counter() - start, 1)
+    seconds = round(time.perf_counter() - start, 1)
+    if progress.disable:
+        print(f"{name:15} {len(code)} cells in {seconds} s", flush=True)
+    return seconds
 
 
 def as_page(notebook):
@@ -91,19 +119,29 @@ def store_picture(notebook):
 
 
 class watch_training:
-    """Shows in a progress bar what the notebook's training has reached, from its history file."""
+    """Shows what the notebook's training has reached, from its history file: in a progress bar, or a line an epoch."""
 
-    def __init__(self, progress):
-        self.progress, self.done = progress, threading.Event()
+    def __init__(self, progress, name):
+        self.progress, self.name, self.done = progress, name, threading.Event()
+        self.seen = len(self.history())
         self.thread = threading.Thread(target=self.watch, daemon=True)
+
+    def history(self):
+        try:
+            return json.loads(Path(OUTPUT, "history.json").read_text())
+        except (OSError, ValueError):
+            return []
 
     def watch(self):
         while not self.done.wait(1):
-            try:
-                history = json.loads(Path(OUTPUT, "history.json").read_text())
-                self.progress.set_postfix_str(f" epoch {len(history)}, mean IoU {history[-1]['mean_iou']:.3f}")
-            except (OSError, ValueError):
-                self.progress.refresh()
+            history = self.history()
+            if len(history) > self.seen:
+                says = f"epoch {len(history)}, mean IoU {history[-1]['mean_iou']:.3f}"
+                self.progress.set_postfix_str(says)
+                if self.progress.disable:
+                    print(f"{self.name:15} {says}", flush=True)
+            self.seen = len(history)
+            self.progress.refresh()
 
     def __enter__(self):
         self.thread.start()

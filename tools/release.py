@@ -4,6 +4,8 @@ The repository's public address is stamped in on the way, from pyproject.toml, i
 `--check` writes nothing and fails if anything would change.
 """
 
+import io
+import logging
 import re
 import sys
 import tempfile
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 from nbgrader.converters import GenerateAssignment
+from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import PyFileConfigLoader
 
@@ -58,7 +61,7 @@ def build():
 
 
 def generate(name, folder):
-    """Run nbgrader's generate_assignment from `folder`/source to `folder`/release."""
+    """Run nbgrader's generate_assignment from `folder`/source to `folder`/release; what stops it ends in one line."""
     config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
     config.CourseDirectory.root = str(folder)
     config.CourseDirectory.source_directory = "source"
@@ -66,7 +69,14 @@ def generate(name, folder):
     config.CourseDirectory.assignment_id = name
     config.GenerateAssignment.no_database = True
     config.SaveCells.enabled = False
-    GenerateAssignment(coursedir=CourseDirectory(config=config), config=config).start()
+    errors, log = logging.StreamHandler(io.StringIO()), logging.Logger("nbgrader", logging.ERROR)
+    log.addHandler(errors)
+    try:
+        GenerateAssignment(coursedir=CourseDirectory(config=config), config=config, log=log).start()
+    except NbGraderException:  # it points at a traceback that it has only logged
+        said = errors.stream.getvalue().strip()
+        reasons = re.findall(r"^[\w.]+(?:Error|Exception): .+", said, re.MULTILINE)
+        sys.exit(f"make release: {name}: {reasons[-1] if reasons else said}")
 
 
 def main():
