@@ -49,6 +49,17 @@ class _Built:
                       "together: expected a model that returns {\"out\": logits}. Change the layers inside, and return "
                       "the whole model.")
 
+        head = self.lraspp.classifier
+        if not all(hasattr(head, name) for name in ("low_classifier", "high_classifier", "cbr", "scale")):
+            self.fail("whole_head_new", f"{self.call} has {show(head)} in the place of `model.classifier`. "
+                      "You replaced the whole head. Replace only its last two convolutions, `classifier.low_classifier` and "
+                      "`classifier.high_classifier`.")
+        linear = next((name for name in ("low_classifier", "high_classifier")
+                       if any(isinstance(module, nn.Linear) for module in getattr(head, name).modules())), None)
+        if linear:
+            self.fail("linear_layer", f"{self.call} has a Linear layer in `classifier.{linear}`: that gives one answer "
+                      "for an image. Segmentation needs one for each pixel: `nn.Conv2d(in_channels, num_classes, 1)`.")
+
     def fail(self, id, message):
         self.student.fail(id, message)
 

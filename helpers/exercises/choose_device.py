@@ -65,6 +65,8 @@ def check(student, seed):
     if isinstance(devices[0], bool):
         student.fail("returns_yes_or_no", f"choose_device returned {devices[0]}, which says whether there is a GPU. "
                      f"Return the device itself, as in `torch.device(\"cuda\")`.")
+    if devices[:2] == [None, None] and outcomes[0].error is None:
+        student.fail("returns_none", "choose_device returned None; expected a torch.device. Is the `return` missing?")
     for id, explains, says in MISTAKES:
         if None not in found[:2] and explains(*found):
             student.fail(id, says)

@@ -1,5 +1,7 @@
 """Exercise 2.3: denormalize."""
 
+import operator
+
 import torch
 
 from helpers import transforms
@@ -20,6 +22,15 @@ def _stretch(image):
 
 
 MISTAKES = [
+    *mistakes("tuple_not_tensor", "MEAN and STD are tuples of three numbers, and a tensor can't be multiplied by a "
+              "tuple. Make tensors of them, with one number for each channel: `torch.tensor(STD).view(3, 1, 1)`.",
+              *(lambda x, use=use: use(x) for use in (
+                  lambda x: x * STD, lambda x: STD * x, lambda x: x + MEAN, lambda x: MEAN + x, lambda x: x / STD,
+                  lambda x: x * list(STD), lambda x: x + list(MEAN), lambda x: torch.mul(x, STD), lambda x: x.mul(STD),
+                  lambda x: x.add(MEAN),
+                  lambda x: operator.imul(x, STD), lambda x: STD.view(3, 1, 1), lambda x: STD[:, None, None]))),
+    *mistakes("one_channel_for_all", "All channels were given the mean and std of the first. Each channel has its own: "
+              "`torch.tensor(STD).view(3, 1, 1)`.", *_formula(lambda x, m, s: x * s[0] + m[0])),
     *mistakes("nothing_done", "The image came back as it was. Undo the normalisation: times std, plus mean, then clip.",
               lambda image: image),
     *mistakes("not_clipped", "Some values are below 0 or above 1, which a picture cannot show. Clip them with "

@@ -28,6 +28,7 @@ def _label(logits):
     return logits.argmax(1)
 
 
+TRANSPOSED = ("Rows and columns have changed places: `confusion_matrix` takes the targets first, then the predictions.")
 MISTAKES = [
     Mistake("last_batch_only", _added_up(lambda matrices: matrices[-1])(_label),
             "Only the last batch is in this matrix. Start with zeros before the loop and use `+=` inside it."),
@@ -39,7 +40,7 @@ MISTAKES = [
             "The matrices of the batches were averaged. Add them up: counts can be summed, and then a small last "
             "batch weighs no more than it should."),
     Mistake("transposed", _added_up(lambda matrices: sum(matrices).T)(_label),
-            "Rows and columns have changed places: pass the target first, then the prediction."),
+            TRANSPOSED),
     Mistake("wrong_axis", _added_up(sum)(lambda logits: logits.argmax(-1)),
             "argmax ran over the width of the image. The classes are on axis 1 of the logits [N, C, H, W]."),
     Mistake("wrong_axis", _added_up(sum)(lambda logits: logits.argmax(2)),
@@ -66,12 +67,14 @@ def check(student, seed):
     # as many images, classes, rows and columns: here even argmax over a wrong axis gives a matrix
     cube = (toys.toy(seed), toys.loader(seed, 3, 3, 3, 3, 3), 3, CPU)
     uneven = (toys.toy(seed + 1, 4), toys.loader(seed + 1, num_classes=4), 4, CPU)
-    spy, model = _Spy(), uneven[0]
+    spy, model, loader = _Spy(), *uneven[:2]
     state = {key: value.clone() for key, value in model.state_dict().items()}
     with spy:
         outcome = student.attempt(*uneven)
+    if outcome.error is not None:
+        _swapped(student, seed)
     _explain_error(student, outcome, model, spy)
-    _used_well(student, model)
+    _used_well(student, model, loader)
     value = outcome.value
     if is_number(value) or torch.is_tensor(value) and value.numel() == 1:
         means = [metrics.mean_iou(metrics.evaluate(uneven[0], [batch], 4, CPU)) for batch in uneven[1]]
@@ -98,6 +101,9 @@ def _explain_error(student, outcome, model, spy):
     if "dict" in text and isinstance(outcome.error, (AttributeError, TypeError)):
         student.fail("dict_not_unpacked", f"evaluate stopped with {text}\nThe model returns a dictionary; the logits "
                      'are under `"out"`.')
+    if isinstance(outcome.error, (AttributeError, TypeError)) and "max" in spy.names and "argmax" not in spy.names:
+        student.fail("max_without_indices", f"{student.stopped(outcome.error)}\n`max(1)` gives two things: the highest "
+                     "values and the classes that have them. Take `.indices`, or use `argmax(1)`.")
     if isinstance(outcome.error, (RuntimeError, IndexError, ValueError)) and not chosen:
         student.fail("not_argmaxed", f"evaluate stopped with {text}\nThe logits hold a number for each class; the "
                      "confusion matrix needs one label a pixel. Take the `argmax` over axis 1 first.")
@@ -105,8 +111,19 @@ def _explain_error(student, outcome, model, spy):
         student.healthy(outcome)
 
 
-def _used_well(student, model):
-    """The model was called, and in eval mode."""
+def _swapped(student, seed):
+    """Without void, an exchange of target and prediction ends in a matrix."""
+    case = (toys.toy(seed), toys.loader(seed, void=0), 3, CPU)
+    outcome, wanted = student.attempt(*case), metrics.evaluate(*case)
+    if same(outcome.value, wanted.T) and not same(outcome.value, wanted):
+        student.wrong("transposed", case, outcome, wanted, TRANSPOSED)
+
+
+def _used_well(student, model, loader):
+    """Model and loader were used, and the model in eval mode."""
+    if model.calls and not loader.read:
+        student.fail("argument_ignored", "Your evaluate never read the `loader` that it was given. Loop over the "
+                     "argument, not over a variable of the notebook with a similar name.")
     if not model.calls:
         student.fail("argument_ignored", "Your evaluate never called the `model` it was given. Use the arguments, not "
                      "variables of the notebook with a similar name.")

@@ -100,8 +100,8 @@ MISTAKES = [
               "Void (255) became 21, one more class than the data set has. Keep the 255: the loss is told to ignore "
               "that number.", _replaced(21)),
     *mistakes("void_as_minus_one",
-              "Void (255) became a negative number; 255 does not fit into int8, and the course's `ignore_index` is "
-              "255. Keep the 255.", _replaced(-1), _replaced(-100)),
+              "Void (255) became a negative number. Keep 255; the losses and metrics of this course ignore it. (If "
+              "you did not ask for it: int8 can't hold 255.)", _replaced(-1), _replaced(-100)),
     *mistakes("void_removed",
               "The void pixels are gone, and with them the rows and columns of the mask. Keep all pixels, void as "
               "255.", lambda path: _indices(path)[_indices(path) != 255]),

@@ -76,6 +76,10 @@ MISTAKES = [
     *mistakes("only_predicted_classes", "A class that the target has but the model never predicts was skipped. Its "
               "IoU is 0 and it counts: a class is present if it is in the target *or* in the prediction.",
               _only_predicted),
+    *mistakes("missed_classes_skipped", "A class of which no pixel is right was skipped. Its IoU is 0 and it counts, "
+              "if it is in the target or in the prediction: skip a class where the *union* is 0.",
+              lambda c: metrics.iou_per_class(c)[c.diag() > 0].mean().item(),
+              lambda c: metrics.iou_per_class(c)[c.diag() > 0].mean().nan_to_num(0).item()),
     Mistake("frequency_weighted", _weighted,
             "The classes were weighted by their pixels. In mean IoU a rare class counts as much as background."),
     *mistakes("per_cent", "That is per cent. Ratios in this course are 0 to 1; multiply only when you print.",

@@ -12,6 +12,10 @@ from helpers.exercises.student import Student
 from helpers.exercises.values import a_kind, dtype_name, show
 from helpers.settings import IGNORE_INDEX, MEAN, STD
 
+_WRAP = "Its numbers are class indices. Wrap it as `tv_tensors.Mask` first, or treat it apart from the image."
+# what Pillow says when the colours of a palette picture are to be changed
+_PALETTE_REFUSED = ("image has wrong mode", "cannot filter palette images", "unrecognized image mode",
+                    "images do not match", "not supported for this image mode", "conversion from P")
 DRAWS = 20  # calls on one picture
 _GREY = int(pictures.plain(18).mask.convert("L").getpixel((0, 0)))
 
@@ -23,10 +27,13 @@ class Transform:
         self.student, self.size = student, size
         function = student(size)
         self.name = f"{student.name}({size})"
+        if function is None:
+            student.fail("returns_none", f"{self.name} returned None; expected something to call with (image, mask). "
+                         "Is the `return` missing?")
         if not callable(function):
             student.fail("not_a_transform", f"{self.name} returned {a_kind(function)}; expected something to call with "
                          "(image, mask): a function defined inside, a lambda, or v2.Compose.")
-        self.inner = Student(function, "transform(image, mask)", student.section)
+        self.inner = Student(function, "transform(image, mask)", student.section, returned_by=student.name)
         self.inner.name = self.name
 
     def __call__(self, pair):
@@ -36,11 +43,17 @@ class Transform:
         if "larger than input" in str(outcome.error):
             self.fail("crop_without_padding", f"{self.name} stopped on an image of {image.width} x {image.height} "
                       f"pixels: {outcome.error}\nPad first, or `RandomCrop(size, pad_if_needed=True, fill=...)`.")
+        if any(words in str(outcome.error) for words in _PALETTE_REFUSED):
+            self.fail("mask_as_image", f"{self.inner.stopped(outcome.error)}\nThe mask was recoloured like a photo, "
+                      f"and Pillow refuses that for a palette. {_WRAP}")
         self.inner.healthy(outcome, f"With an image of {image.width} x {image.height} pixels, ")
         if not (same_picture(image, pair.image) and same_picture(mask, pair.mask)):
             self.fail("changes_input", f"{self.name} changed the picture that it was given. Work on a copy.")
         value = outcome.value
         if not isinstance(value, (tuple, list)) or len(value) != 2:
+            if value is None:
+                self.fail("returns_none", f"The function that {self.name} returns gave back None; expected image and "
+                          "target. Does it end in `return image, target`?")
             found = f"{len(value)} things" if isinstance(value, (tuple, list)) else a_kind(value)
             self.fail("not_a_pair", f"{self.name}(image, mask) returned {found}; expected two things: "
                       "image and target.")
@@ -57,10 +70,11 @@ class Transform:
             if not torch.is_tensor(value):
                 kind = "a PIL image" if isinstance(value, Image.Image) else a_kind(value)
                 self.fail(f"{name}_not_a_tensor", f"{form}{kind} as the {name}; expected a tensor.")
+        if target.is_floating_point() and target.shape[-3:-2] == (3,) and not image.is_floating_point():
+            self.fail("pair_swapped", f"{form}the target first and the image second. The order is `image, target`.")
         if target.is_floating_point() and (target != target.round()).any():
             self.fail("mask_as_image", f"{form}a target with values such as {show(target.flatten()[0].item())}: the "
-                      "mask was scaled or normalised like a picture. Its numbers are names of classes; wrap it as "
-                      "tv_tensors.Mask, or treat it apart.")
+                      f"mask was scaled, normalised or recoloured like a photo. {_WRAP}")
         if target.shape[-2:] == pair.mask.size[::-1] != image.shape[-2:]:
             self.fail("mask_not_transformed", f"{form}an image of {list(image.shape)}, but the target still is "
                       f"{list(target.shape)}: the mask was not moved at all. v2 leaves a second plain tensor alone; "
@@ -121,8 +135,7 @@ def labels_kept(transform, mosaic, draws):
         transform.fail("labels_changed", f"{says}: every class moved by one. Class indices stay what they are.")
     found = found[found != 0] if (found == label).any() else found  # 0 may be padding
     if ((found - label).abs() > 1).sum() > 0.2 * len(found):
-        transform.fail("mask_as_image", f"{says}: the mask was scaled, normalised or recoloured like a picture. Wrap "
-                       "it as tv_tensors.Mask, or treat it apart.")
+        transform.fail("mask_as_image", f"{says}: the mask was scaled, normalised or recoloured like a photo. {_WRAP}")
     if len(extra) > 1 or others:
         transform.fail("bilinear_mask", f"The mask has the labels {list(mosaic.labels)} and 255; {transform.name} "
                        f"returned others too, such as {_few(extra or others)}. They come from blending neighbours: "

@@ -28,6 +28,9 @@ def small_lraspp(seed, frozen=False):
     return model
 
 
+_COMPARED = ("must match the size of tensor", "Boolean value of Tensor")  # how `p in parameters` ends
+
+
 def _members(student, group):
     """The parameters of one group as a list."""
     members = group["params"]
@@ -49,7 +52,13 @@ def _members(student, group):
 
 def rates(student, model, lr):
     """Call it; a list of (parameter, its rate or None), in the order of the groups."""
-    value = student(model, lr)
+    outcome = student.attempt(model, lr)
+    if isinstance(outcome.error, RuntimeError) and any(words in str(outcome.error) for words in _COMPARED):
+        student.fail("compares_values", f"{student.stopped(outcome.error)}\n`p in parameters` compares the numbers in "
+                     "two tensors. What counts is whether they are the same tensor: look at the names in "
+                     "`model.named_parameters()`, or compare `id(p)`.")
+    student.healthy(outcome)
+    value = outcome.value
     if isinstance(value, torch.optim.Optimizer):
         student.fail("returns_optimizer", f"parameter_groups returned {a_kind(value)}; expected the list of groups "
                      "alone. The optimizer is made of it later.")

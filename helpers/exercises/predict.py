@@ -64,6 +64,9 @@ def check(student, seed):
     if "dict" in text and isinstance(outcome.error, (AttributeError, TypeError)):
         student.fail("dict_not_unpacked", f"predict stopped with {text}\nThe model returns a dictionary; the logits "
                      "are under `\"out\"`.")
+    if type(outcome.value).__name__ in ("max", "topk", "sort"):
+        student.fail("max_without_indices", f"predict returned {len(outcome.value)} things: the highest logits and the "
+                     "classes that have them. Take `.indices`, or use `argmax(1)`.")
     if any(call.training for call in model.calls):
         student.fail("train_mode", "The model was in training mode when predict called it: BatchNorm then uses this "
                      "batch instead of what it learned, and dropout drops. Call `model.eval()` first, with its "

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from helpers.exercises.core import CheckFailed
-from helpers.exercises.values import (a_kind, contrast, describe, dtype_name, is_number, is_stub, same, show,
-                                      student_line)
+from helpers.exercises.values import (a_kind, contrast, describe, dtype_name, has_more_than_raise, is_number, is_stub,
+                                      same, show, student_line)
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,9 @@ class Outcome:
 class Student:
     """A student's function; whatever it does, calling it is safe."""
 
-    def __init__(self, function, signature, section):
+    def __init__(self, function, signature, section, returned_by=None):
         self.function, self.signature, self.section = function, signature, section
+        self.returned_by = returned_by  # the student's function that made this one
         self.name = signature.partition("(")[0]
         self.parameters = [p.split("=")[0].strip() for p in signature.partition("(")[2].rstrip(")").split(",") if p]
         if function is None or function is ...:
@@ -57,6 +58,9 @@ class Student:
             raise
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: the next check must still run
             if isinstance(error, NotImplementedError) and student_line(error, innermost=True):
+                if has_more_than_raise(error):
+                    self.fail("raise_left", "The `raise NotImplementedError` line is still there, among your own "
+                              "lines. Delete it.")
                 self.not_attempted(str(error))
             if isinstance(error, KeyboardInterrupt):  # somebody wants this to stop: no further call
                 self.raised(error)
@@ -81,8 +85,10 @@ class Student:
             self.fail("returns_generator", f"{self.name} returned a {type(outcome.value).__name__}: nothing has been "
                       "computed yet. Use `return` where `yield` stands, or make a tensor of what it gives.")
         if outcome.changed:
-            self.fail("changes_input", f"{self.name} changed its input `{outcome.changed[0]}`, which its caller still "
-                      "needs. Work on a copy: `.clone()`, or an operation without a trailing underscore.")
+            name = outcome.changed[0]
+            self.fail("changes_input", f"{self.name} changed its input `{name}`, which its caller still needs. "
+                      f"`{name} *= ...`, `{name}[...] = ...` and methods such as `.clamp_()` change it; write "
+                      f"`{name} = {name} * ...`, or begin with `{name} = {name}.clone()`.")
 
     def raised(self, error, before=""):
         """End the check with the student's own exception, line number and source line."""
@@ -169,8 +175,12 @@ class Student:
         try:
             signature.bind(*args)
         except TypeError:
-            self.fail("wrong_arity", f"{self.name} should be called as {self.signature}; yours takes "
-                      f"{str(signature) if signature.parameters else 'no arguments'}. Keep the first line as given.")
+            takes = str(signature) if signature.parameters else "no arguments"
+            if self.returned_by:
+                self.fail("wrong_arity", f"The function that {self.returned_by} returns must take "
+                          f"`({self.signature.partition('(')[2]}`; yours takes {takes}.")
+            self.fail("wrong_arity", f"{self.name} is called as {self.signature}; yours takes {takes}. Keep the first "
+                      "line as it was given.")
 
 
 def right(outcome, wanted, tolerance):

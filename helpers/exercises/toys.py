@@ -55,13 +55,23 @@ def toy(seed, num_classes=3):
 
 
 def loader(seed, images=8, batch_size=3, num_classes=3, height=3, width=4, void=0.2):
-    """A DataLoader of random images and targets with some void; the last batch is smaller."""
+    """A Loader of random images and targets with some void; the last batch is smaller."""
     generator = torch.Generator().manual_seed(seed)
     pictures = torch.randn(images, 3, height, width, generator=generator)
     targets = torch.randint(num_classes, (images, height, width), generator=generator)
     targets[torch.rand(targets.shape, generator=generator) < void] = IGNORE_INDEX
     targets[:, 0, 0] = torch.arange(images) % num_classes  # never void everywhere
-    return DataLoader(TensorDataset(pictures, targets), batch_size)
+    return Loader(TensorDataset(pictures, targets), batch_size)
+
+
+class Loader(DataLoader):
+    """A DataLoader that notes how often it was read."""
+
+    read = 0
+
+    def __iter__(self):
+        self.read += 1
+        return super().__iter__()
 
 
 @functools.cache

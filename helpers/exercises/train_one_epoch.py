@@ -17,6 +17,7 @@ class _Run:
         self.model = toys.toy(seed).eval()  # as an evaluation leaves it
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.5)
         self.loader, self.losses, self.steps, self.backwards = toys.loader(seed), [], 0, 0
+        self.given = []  # what the criterion was called with
         self.optimizer.register_step_pre_hook(self._step)
         self.outcome = train(self.model, self.loader, self.criterion, self.optimizer, torch.device(device))
         self.parameters = [parameter.detach() for parameter in self.model.parameters()]
@@ -28,6 +29,7 @@ class _Run:
         self.backwards += 1
 
     def criterion(self, logits, target):
+        self.given.append((logits, target))
         loss = training.make_criterion()(logits, target)
         self.losses.append(loss)
         if loss.requires_grad:
@@ -85,6 +87,17 @@ def _used_well(student, run):
     if "does not require grad" in text:
         student.fail("graph_off", f"train_one_epoch stopped with {text}\nThere is no graph to go back through: no "
                      "`no_grad`, `detach` or `item` between the model and `backward()`.")
+    if run.given and all(map(torch.is_tensor, run.given[0])):
+        logits, target = run.given[0]
+        if target.is_floating_point() and not logits.is_floating_point():
+            student.fail("arguments_swapped", "train_one_epoch called criterion(targets, logits). PyTorch's losses "
+                         "take the model's output first: `criterion(logits, targets)`.")
+        if not logits.is_floating_point():
+            student.fail("labels_in_loss", f"train_one_epoch gave the criterion {a_kind(logits)}, class indices. They "
+                         "have no gradient: give it the logits as they are, without `argmax`.")
+    if calls and not run.loader.read:
+        student.fail("argument_ignored", "train_one_epoch never read the `loader` that it was given. Loop over the "
+                     "argument, not over a variable of the notebook with a similar name.")
     student.healthy(run.outcome)
     for name, used in [("model", calls), ("criterion", run.losses)]:
         if not used:

@@ -243,6 +243,35 @@ def build_model(num_classes, weights=None):
     raise NotImplementedError("Exercise 3.1: two new final layers")
 
 
+@wrong("whole_head_new")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    model.classifier = nn.Linear(960, num_classes)
+    return model
+
+
+@wrong("whole_head_new")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    model.classifier = nn.Conv2d(960, num_classes, 1)
+    return model
+
+
+@wrong("whole_head_new")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    model.classifier = nn.Sequential(nn.Conv2d(960, 128, 1), nn.ReLU(), nn.Conv2d(128, num_classes, 1))
+    return model
+
+
+@wrong("linear_layer")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    model.classifier.low_classifier = nn.Linear(40, num_classes)
+    model.classifier.high_classifier = nn.Linear(128, num_classes)
+    return model
+
+
 @right("two new convolutions")
 def build_model(num_classes, weights=None):
     return replaced(lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None), num_classes)

@@ -145,6 +145,16 @@ def choose_device():
     raise NotImplementedError("Exercise 1.1: the fastest device of this machine")
 
 
+@wrong("returns_none")
+def choose_device():
+    if torch.cuda.is_available():
+        device = torch.device("cuda")
+    elif torch.backends.mps.is_available():
+        device = torch.device("mps")
+    else:
+        device = torch.device("cpu")
+
+
 @right("if by if")
 def choose_device():
     if torch.cuda.is_available():

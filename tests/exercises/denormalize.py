@@ -150,6 +150,41 @@ def denormalize(image):
     raise NotImplementedError("Exercise 2.3: undo the normalisation, on a copy, in [0, 1]")
 
 
+@wrong("tuple_not_tensor")
+def denormalize(image):
+    return (image * STD + MEAN).clamp(0, 1)
+
+
+@wrong("tuple_not_tensor")
+def denormalize(image):
+    return (image * torch.tensor(STD)[:, None, None] + MEAN).clamp(0, 1)
+
+
+@wrong("tuple_not_tensor")
+def denormalize(image):
+    return image.mul(STD).add(MEAN).clamp(0, 1)
+
+
+@wrong("tuple_not_tensor")
+def denormalize(image):
+    image = image.clone()
+    image *= STD
+    image += MEAN
+    return image.clamp(0, 1)
+
+
+@wrong("one_channel_for_all")
+def denormalize(image):
+    return (image * STD[0] + MEAN[0]).clamp(0, 1)
+
+
+@wrong("changes_input")
+def denormalize(image):
+    image *= torch.tensor(STD)[:, None, None]
+    image += torch.tensor(MEAN)[:, None, None]
+    return image.clamp(0, 1)
+
+
 @right("one line")
 def denormalize(image):
     return (image * std + mean).clamp(0, 1)

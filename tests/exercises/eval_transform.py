@@ -249,6 +249,18 @@ def eval_transform(size):
     raise NotImplementedError("Exercise 2.2: the whole picture, nothing left to chance")
 
 
+@wrong("mask_as_image")
+def eval_transform(size):
+    return v2.Compose([v2.Resize((size, size)), v2.ToImage(), v2.ToDtype(torch.float32, scale=True),
+                       v2.Normalize(MEAN, STD)])
+
+
+@wrong("pair_swapped")
+def eval_transform(size):
+    steps = wrapped([v2.Resize((size, size)), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
+    return lambda image, mask: steps(image, mask)[::-1]
+
+
 @right("v2.Compose on a wrapped pair")
 def eval_transform(size):
     return wrapped([v2.Resize((size, size)), *to_tensor])

@@ -186,6 +186,13 @@ def load_target(path):
     ...
 
 
+@wrong("void_as_minus_one")
+def load_target(path):
+    target = torch.from_numpy(np.array(Image.open(path))).long()
+    target[target == 255] = -1
+    return target
+
+
 @right("NumPy")
 def load_target(path):
     return torch.from_numpy(np.array(Image.open(path), dtype=np.int64))

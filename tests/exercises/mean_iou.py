@@ -160,6 +160,40 @@ def mean_iou(confusion):
     return (intersection / union).nanmedian().item()
 
 
+@wrong("missed_classes_skipped")
+def mean_iou(confusion):
+    intersection, union = parts(confusion)
+    hit = intersection > 0
+    return (intersection[hit] / union[hit]).mean().item()
+
+
+@wrong("missed_classes_skipped")
+def mean_iou(confusion):
+    intersection, union = parts(confusion)
+    found = [i / u for i, u in zip(intersection.tolist(), union.tolist()) if i]
+    return sum(found) / len(found)
+
+
+@wrong("missed_classes_skipped")
+def mean_iou(confusion):
+    intersection, union = parts(confusion)
+    ious = intersection / union
+    return ious[ious > 0].mean().item()
+
+
+@wrong("raise_left")
+def mean_iou(confusion):
+    intersection, union = parts(confusion)
+    ious = intersection / union
+    raise NotImplementedError("Exercise 5.2: average intersection over union of the classes that occur")
+
+
+@wrong("returns_none")
+def mean_iou(confusion):
+    intersection, union = parts(confusion)
+    (intersection / union).nanmean().item()
+
+
 @right("nanmean")
 def mean_iou(confusion):
     intersection, union = parts(confusion.float())

@@ -181,6 +181,22 @@ def parameter_groups(model, lr):
     raise NotImplementedError("Exercise 3.3: two groups, two learning rates")
 
 
+@wrong("compares_values")
+def parameter_groups(model, lr):
+    backbone = list(model.backbone.parameters())
+    head = [p for p in model.parameters() if p not in backbone]
+    return [{"params": backbone, "lr": lr / 10}, {"params": head, "lr": lr}]
+
+
+@wrong("compares_values")
+def parameter_groups(model, lr):
+    backbone, head = [p for p in model.backbone.parameters() if p.requires_grad], []
+    for parameter in model.parameters():
+        if parameter.requires_grad and parameter not in backbone:
+            head.append(parameter)
+    return [{"params": backbone, "lr": lr / 10}, {"params": head, "lr": lr}]
+
+
 @right("two list comprehensions")
 def parameter_groups(model, lr):
     return [{"params": [p for p in model.backbone.parameters() if p.requires_grad], "lr": lr / 10},

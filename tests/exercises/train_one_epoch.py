@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from helpers.exercises import toys
 from tests.exercises.bank import right, wrong
 
 device = torch.device("cpu")  # what a notebook would have lying around
@@ -418,6 +419,93 @@ def train_one_epoch(model, loader, criterion, optimizer, device):
         optimizer.step()
         total += loss.item() * len(images)
         count += len(images)
+    return total / count
+
+
+train_loader = val_loader = toys.loader(99, 5, 2)  # as a notebook may have them
+
+
+@wrong("arguments_swapped")
+def train_one_epoch(model, loader, criterion, optimizer, device):
+    model.train()
+    total = count = 0
+    for images, targets in loader:
+        images, targets = images.to(device), targets.to(device)
+        optimizer.zero_grad()
+        loss = criterion(targets, model(images)["out"])
+        loss.backward()
+        optimizer.step()
+        total, count = total + loss.item() * len(images), count + len(images)
+    return total / count
+
+
+@wrong("labels_in_loss")
+def train_one_epoch(model, loader, criterion, optimizer, device):
+    model.train()
+    total = count = 0
+    for images, targets in loader:
+        images, targets = images.to(device), targets.to(device)
+        optimizer.zero_grad()
+        loss = criterion(targets, model(images)["out"].argmax(1))
+        loss.backward()
+        optimizer.step()
+        total, count = total + loss.item() * len(images), count + len(images)
+    return total / count
+
+
+@wrong("labels_in_loss")
+def train_one_epoch(model, loader, criterion, optimizer, device):
+    model.train()
+    total = count = 0
+    for images, targets in loader:
+        images, targets = images.to(device), targets.to(device)
+        optimizer.zero_grad()
+        loss = criterion(model(images)["out"].argmax(1), targets)
+        loss.backward()
+        optimizer.step()
+        total, count = total + loss.item() * len(images), count + len(images)
+    return total / count
+
+
+@wrong("argument_ignored")
+def train_one_epoch(model, loader, criterion, optimizer, device):
+    model.train()
+    total = count = 0
+    for images, targets in train_loader:
+        images, targets = images.to(device), targets.to(device)
+        optimizer.zero_grad()
+        loss = criterion(model(images)["out"], targets)
+        loss.backward()
+        optimizer.step()
+        total, count = total + loss.item() * len(images), count + len(images)
+    return total / count
+
+
+@wrong("argument_ignored")
+def train_one_epoch(model, loader, criterion, optimizer, device):
+    model.train()
+    total = count = 0
+    for images, targets in tqdm(val_loader, disable=True):
+        images, targets = images.to(device), targets.to(device)
+        optimizer.zero_grad()
+        loss = criterion(model(images)["out"], targets)
+        loss.backward()
+        optimizer.step()
+        total, count = total + loss.item() * len(images), count + len(images)
+    return total / count
+
+
+@wrong("dict_not_unpacked")
+def train_one_epoch(model, loader, criterion, optimizer, device):
+    model.train()
+    total = count = 0
+    for images, targets in loader:
+        images, targets = images.to(device), targets.to(device)
+        optimizer.zero_grad()
+        loss = criterion(model(images), targets)
+        loss.backward()
+        optimizer.step()
+        total, count = total + loss.item() * len(images), count + len(images)
     return total / count
 
 

@@ -446,6 +446,55 @@ def train_transform(size):
     raise NotImplementedError("Exercise 2.1: the same zoom, crop and flip for both; other colours for the image")
 
 
+@wrong("mask_as_image")
+def train_transform(size):
+    return v2.Compose([v2.RandomResizedCrop((size, size)), v2.RandomHorizontalFlip(), v2.ColorJitter(0.3, 0.3, 0.3),
+                       v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
+
+
+@wrong("mask_as_image")
+def train_transform(size):
+    return v2.Compose([v2.ToImage(), v2.ScaleJitter((size, size)), v2.RandomCrop(size, pad_if_needed=True, fill=255),
+                       v2.RandomHorizontalFlip(), v2.ColorJitter(0.3, 0.3, 0.3),
+                       v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
+
+
+@wrong("mask_as_image")
+def train_transform(size):
+    steps = v2.Compose([v2.RandomResizedCrop((size, size)), v2.RandomHorizontalFlip(), v2.ColorJitter(0.3, 0.3, 0.3)])
+
+    def transform(image, mask):
+        image, mask = steps(image, mask)
+        image = TF.normalize(TF.to_tensor(image), MEAN, STD)
+        return image, TF.pil_to_tensor(mask)[0].long()
+    return transform
+
+
+@wrong("pair_swapped")
+def train_transform(size):
+    steps = wrapped([v2.RandomResizedCrop((size, size)), v2.RandomHorizontalFlip(), jitter, *to_tensor])
+    return lambda image, mask: steps(image, mask)[::-1]
+
+
+@wrong("returns_none")
+def train_transform(size):
+    wrapped([v2.RandomResizedCrop((size, size)), v2.RandomHorizontalFlip(), jitter, *to_tensor])
+
+
+@wrong("returns_none")
+def train_transform(size):
+    steps = wrapped([v2.RandomResizedCrop((size, size)), v2.RandomHorizontalFlip(), jitter, *to_tensor])
+
+    def transform(image, mask):
+        image, target = steps(image, mask)
+    return transform
+
+
+@wrong("wrong_arity")
+def train_transform(size):
+    return v1.Compose([v1.RandomResizedCrop(size), v1.RandomHorizontalFlip(), v1.ToTensor(), v1.Normalize(MEAN, STD)])
+
+
 @right("v2 on a wrapped pair")
 def train_transform(size):
     return wrapped([*zoom_and_crop(size), v2.RandomHorizontalFlip(), jitter, *to_tensor])
