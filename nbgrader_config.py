@@ -10,7 +10,7 @@ from nbgrader import preprocessors as nbgrader  # noqa: E402
 from grading import gradebook  # noqa: E402, F401 (nbgrader makes gradebooks without alembic on PATH)
 from grading.report import feedback  # noqa: E402
 from grading.run.execute import JailedExecute  # noqa: E402
-from grading.mark.judge import DrawSeed, Judge  # noqa: E402
+from grading.mark.examine import Examine  # noqa: E402
 from grading.blanks import NameTheTask  # noqa: E402
 from grading.restore.answers import RestoreAnswers  # noqa: E402
 
@@ -31,9 +31,9 @@ c.ClearOutput.remove_metadata_fields = ["collapsed", "scrolled", "execution", "E
 c.Autograde.sanitize_preprocessors = [
     RestoreAnswers, nbgrader.ClearOutput, nbgrader.DeduplicateIds, nbgrader.OverwriteKernelspec, nbgrader.OverwriteCells,
     nbgrader.CheckCellMetadata]
-# Plain nbgrader's, with a jail for the execution and the judge behind it; nothing that could act is kept
+# Plain nbgrader's, with a jail for the execution and the examination behind it; nothing that could act is kept
 c.Autograde.autograde_preprocessors = [
-    DrawSeed, JailedExecute, Judge, nbgrader.IgnorePattern, nbgrader.LimitOutput, nbgrader.SaveAutoGrades,
+    JailedExecute, Examine, nbgrader.IgnorePattern, nbgrader.LimitOutput, nbgrader.SaveAutoGrades,
     nbgrader.AssignLatePenalties, nbgrader.CheckCellMetadata, feedback.Passive]
 
 # A warning or a progress bar on stderr would cost a right answer all its points

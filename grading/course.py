@@ -69,7 +69,6 @@ def version():
     """
     digest = hashlib.sha256()
     chosen = {name: value for name, value in settings.handed_down().items() if name.startswith("COURSE_")}
-    chosen.pop("COURSE_PROBE_SEED", None)
     for line in (*_code(), *_cells(), f"{chosen} {settings.weights()}", f"python {sys.version_info[:2]}",
                  *(f"{name} {metadata.version(name)}" for name in PACKAGES)):
         digest.update(line.encode() + b"\0")

@@ -82,7 +82,7 @@ def _convert(root, task):
     settings.CourseDirectory.assignment_id = task.assignment
     settings.CourseDirectory.student_id = STUDENT
     settings.CourseDirectory.db_url = gradebook.url(root / "gradebook.db")
-    settings.Judge.held_out_seed = task.held_out_seed
+    settings.Examine.held_out_seed = task.held_out_seed
     errors = _Errors()
     log = logging.getLogger("course.shard")
     log.handlers, log.propagate = [errors], False

@@ -16,13 +16,12 @@ import torch
 from torch.utils.data import DataLoader, Subset
 
 from helpers import export, metrics, models, settings, shapes, transforms, voc
-from helpers.settings import RECIPES, SettingsError
+from helpers.settings import MEAN, RECIPES, STD, SettingsError
 
 CLASS_NAMES = {"shapes": shapes.CLASS_NAMES, "voc": voc.CLASS_NAMES}
 DRAWN = 120  # fresh images, as many as the validation set has
 FIRST_SEED = 1_000_000  # far from the seeds of the images that students have
 MOST_IMAGES = 200  # of a large validation set, this many, evenly spread
-SIZES = range(32, 513)  # pixels; the size that a model file asks for
 
 
 def score(model, dataset, root, size, device="cpu"):
@@ -46,11 +45,15 @@ def load(path):
     """A model file's model, its card, data set and size; SettingsError, one line, if it is none of this course."""
     model, card = export.load_model(path)
     dataset = next((name for name, names in CLASS_NAMES.items() if list(names) == card["class_names"]), None)
-    size = card["preprocessing"].get("size") if isinstance(card["preprocessing"], dict) else None
-    if dataset is None or type(size) is not int or size not in SIZES:
-        raise SettingsError("model file: expected the classes of shapes or of Pascal VOC and a size of "
-                            f"{SIZES[0]} to {SIZES[-1]} pixels, found {len(card['class_names'])} classes and "
-                            f"{str(size)[:20]}; hand in the file that notebook 5 wrote")
+    if dataset is None:
+        raise SettingsError("model file: expected the classes of shapes or of Pascal VOC, found "
+                            f"{len(card['class_names'])} others; hand in the file that notebook 5 wrote")
+    size = RECIPES[dataset].size  # all are scored at the same size, with the same preprocessing
+    expected = {"size": size, "mean": list(MEAN), "std": list(STD)}
+    if card["preprocessing"] != expected:
+        raise SettingsError(f"model file: expected the preprocessing {expected}, found "
+                            f"{str(card['preprocessing'])[:80]}; train with the course's own and hand in the file "
+                            "that notebook 5 wrote")
     return model, card, dataset, size
 
 

@@ -144,8 +144,7 @@ def environment(**changes) -> dict[str, str]:
 
 def handed_down() -> dict[str, str]:
     """What a jail inherits of this process's environment: the course's own settings, and nothing secret."""
-    names = ("COURSE_MODEL", "COURSE_SEED", "COURSE_DEVICE", "COURSE_PROBE_SEED", "OMP_NUM_THREADS",
-             "TZ")
+    names = ("COURSE_MODEL", "COURSE_SEED", "COURSE_DEVICE", "OMP_NUM_THREADS", "TZ")
     return {name: value for name in names if (value := _variable(name))}
 
 

@@ -5,27 +5,30 @@ the grader instead of the exercise. A flag is a hint for a person, never a mark;
 """
 
 import ast
+import contextlib
 import re
+from functools import cache
 from pathlib import Path
 
 from grading.intake import source
+from grading.run import library
 
 _HELPERS = {path.stem for path in (Path(__file__).resolve().parents[2] / "helpers").glob("[a-z]*")}
-# Exercise to the functions of `helpers` that are its reference; the tests compare with helpers.probes
-REFERENCES = {
-    "choose_device": ["settings.choose_device"], "load_target": ["voc.load_target"],
-    "count_pixels": ["voc.count_pixels"], "train_transform": ["transforms.train_transform"],
-    "eval_transform": ["transforms.eval_transform"], "denormalize": ["transforms.denormalize"],
-    "build_model": ["models.build_model"], "predict": ["models.predict"],
-    "parameter_groups": ["models.parameter_groups"], "make_criterion": ["training.make_criterion"],
-    "train_one_epoch": ["training.train_one_epoch"],
-    "checkpoint": ["training.save_checkpoint", "training.load_checkpoint"],
-    "confusion_matrix": ["metrics.confusion_matrix"], "mean_iou": ["metrics.mean_iou"],
-    "evaluate": ["metrics.evaluate"], "overlay": ["plotting.overlay"],
-}
-_FUNCTIONS = {path.split(".")[1]: exercise for exercise, paths in REFERENCES.items() for path in paths}
 
-_MODULES = {"ctypes": "memory behind Python's back", "gc": "every object in memory", "builtins": "Python's builtins",
+
+@cache
+def references():
+    """Exercise to the functions of `helpers` that are its reference, as in "metrics.mean_iou"."""
+    return {name: [path.removeprefix("helpers.") for path in exercise["references"]]
+            for name, exercise in library.exercises().items()}
+
+
+@cache
+def _functions():
+    return {path.split(".")[1]: exercise for exercise, paths in references().items() for path in paths}
+
+
+_MODULES = {"ctypes": "memory behind Python's back", "builtins": "Python's builtins",
             "subprocess": "other programs", "socket": "the network", "pty": "other programs", "grading": "the grader",
             "unittest.mock": "other code, to replace it", "_thread": "threads", "faulthandler": "the interpreter",
             "helpers.probes": "the hidden tests",
@@ -37,16 +40,17 @@ _NAMES = {"sys.modules": "the loaded modules", "sys._getframe": "the frames of i
           "inspect.getouterframes": "the frames of its callers", "inspect.trace": "the frames of its callers",
           "os.system": "other programs", "os.popen": "other programs", "os.fork": "other processes",
           "os.kill": "other processes", "os._exit": "the end of the kernel", "os.execv": "other programs",
+          **{f"gc.{name}": "every object in memory" for name in ("get_objects", "get_referrers", "get_referents")},
           "os.getppid": "other processes", "os.setsid": "other processes", "exec": "code in a text",
           "eval": "code in a text", "compile": "code in a text", "__builtins__": "Python's builtins",
           "atexit.register": "the end of the kernel", "signal.signal": "the grader's interrupts"}
 _PATCHED = ("helpers", "IPython", "builtins", "__builtins__", "torch", "numpy", "json", "base64", "nbclient",
             "ipykernel", "math", "random", "torchvision")  # their attributes are not for assigning ...
 _FREE = ("torch.backends", "torch.manual_seed")  # ... but these are settings
-_KERNEL = re.compile(r"get_ipython\(\)\.(?!system|run_line_magic|run_cell_magic|magic)\w+")
+_KERNEL = re.compile(r"get_ipython\(\)\.(?!system|getoutput|run_line_magic|run_cell_magic|magic)\w+")
 _PATHS = re.compile(r"gradebook\.db|/proc/(?:self|\d)|probe_?seed|nbgrader_config|\.ipython/profile|hidden.?tests?\b"
                     r"|(?:^|/)(?:solutions|autograded|grading)/|vnd\.segmentation-course", re.IGNORECASE)
-_SETTINGS = ("COURSE_DATASET", "COURSE_DATA_ROOT", "COURSE_WEIGHTS", "COURSE_MODEL")  # for students to set
+_SETTINGS = ("COURSE_DATASET", "COURSE_DATA_ROOT", "COURSE_WEIGHTS", "COURSE_MODEL", "COURSE_DEVICE", "COURSE_SEED")  # for students to set
 
 
 def flags(cells):
@@ -73,9 +77,10 @@ def flags(cells):
         for line in lines:
             if line.lstrip().startswith(("!", "%")) and _PATHS.search(line):
                 found.append(_flag("tampering", exercise, "Names something of the grader's", line))
-        for place, kind, about, text in _looked_at(node, exercise, known):
-            flag = _flag(kind, about, text, lines[getattr(place, "lineno", 1) - 1])
-            found += [flag] if flag not in found else []
+        with contextlib.suppress(RecursionError):  # functions in functions, some hundreds deep
+            for place, kind, about, text in _looked_at(node, exercise, known):
+                flag = _flag(kind, about, text, lines[getattr(place, "lineno", 1) - 1])
+                found += [flag] if flag not in found else []
     return found
 
 
@@ -83,11 +88,40 @@ def _flag(kind, exercise, text, line):
     return {"kind": kind, "exercise": exercise, "text": f"{text}: `{' '.join(line.split())[:120]}`"}
 
 
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp,
+           ast.GeneratorExp)
+_OTHER = "?"  # where a name leads that was bound to something of the student's own
+
+
+def _nodes(tree):
+    """The nodes below a tree in the order of their places; what is in a scope of its own is left out."""
+    found, queue = [], list(ast.iter_child_nodes(tree))
+    while queue:
+        node = queue.pop()
+        found.append(node)
+        queue += [] if isinstance(node, _SCOPES) else ast.iter_child_nodes(node)
+    return sorted(found, key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0)))
+
+
+def _own_names(scope):
+    """The parameters of a function, the variables of a comprehension: what they hide has the same name and is another."""
+    names = [scope.args] if hasattr(scope, "args") else [each.target for each in scope.generators]
+    return {getattr(node, "arg", getattr(node, "id", None)) for name in names for node in ast.walk(name)}
+
+
 def _looked_at(tree, exercise, known):
     """(node, kind, exercise, sentence) for each finding; `known` maps names to what they are imported from."""
-    nodes = sorted(ast.walk(tree), key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0)))
+    nodes = _nodes(tree)
     texts = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}  # documentation
+    assigned = {id(target) for node in nodes for target in (getattr(node, "targets", None) or [getattr(node, "target", None)])
+                if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign))}
     for node in nodes:
+        if isinstance(node, _SCOPES):
+            if getattr(node, "name", None) in ("__eq__", "__ne__") and _constant(node):
+                yield node, "tampering", exercise, "A comparison that always gives the same result"
+            yield from _looked_at(node, exercise, known | dict.fromkeys(_own_names(node), _OTHER))
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and id(node) not in assigned:
+            known[node.id] = _OTHER  # a loop, a `with`, several names at once
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             module = f"{node.module}." if isinstance(node, ast.ImportFrom) and node.module else ""
             for alias in node.names:
@@ -97,9 +131,6 @@ def _looked_at(tree, exercise, known):
                 else:
                     known[alias.name.split(".")[0]] = alias.name.split(".")[0]
                 yield from _import(node, path, alias, exercise)
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if node.name in ("__eq__", "__ne__") and _constant(node):
-                yield node, "tampering", exercise, "A comparison that always gives the same result"
         elif isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete)):
             yield from _assignment(node, exercise, known)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in texts:
@@ -119,9 +150,9 @@ def _import(node, path, alias, exercise):
             yield node, "tampering", exercise, f"Reaches for {what}"
     if path in _NAMES:
         yield node, "tampering", exercise, f"Reaches for {_NAMES[path]}"
-    taken = [exercise] if exercise else [_FUNCTIONS.get(alias.asname or alias.name)]
+    taken = [exercise] if exercise else [_functions().get(alias.asname or alias.name)]
     for about in filter(None, taken):
-        ends = REFERENCES.get(about, [])
+        ends = references().get(about, [])
         if any(_is_reference(path, end) or path == f"helpers.{end.split('.')[0]}.*" for end in ends):
             yield node, "reference", about, "Imports the course's own answer"
 
@@ -138,10 +169,10 @@ def _assignment(node, exercise, known):
         value = getattr(node, "value", None)
         if isinstance(target, ast.Name) and value is not None:
             origin = _path(value, known)
-            about = _FUNCTIONS.get(target.id)
-            if about and not exercise and any(_is_reference(origin, end) for end in REFERENCES[about]):
+            about = _functions().get(target.id)
+            if about and not exercise and any(_is_reference(origin, end) for end in references()[about]):
                 yield node, "reference", about, "Takes the course's own answer"
-            known.pop(target.id, None)
+            known[target.id] = _OTHER
             if origin and isinstance(value, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)):
                 known[target.id] = origin
 
@@ -154,7 +185,7 @@ def _use(node, path, exercise):
     elif isinstance(node, ast.Attribute) and any(path == name or path.startswith(f"{name}.") for name in
                                                  ("helpers.probes", "helpers.exercises", "builtins")):
         yield node, "tampering", exercise, f"Reaches for {path}"
-    elif exercise and any(_is_reference(path, end) for end in REFERENCES.get(exercise, [])):
+    elif exercise and any(_is_reference(path, end) for end in references().get(exercise, [])):
         yield node, "reference", exercise, "Uses the course's own answer"
 
 

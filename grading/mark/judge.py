@@ -1,80 +1,80 @@
-"""The judge: two nbgrader preprocessors that compare a student's probed answers with the reference.
+"""The judge: draws inputs, and compares what came back with the reference; in a jail where no student's code has been.
 
-`DrawSeed` stands before nbgrader's Execute, `Judge` right behind it. The comparison happens here, in
-a process that no student's code has touched; what a kernel shows is read as data and nothing else.
+It is the one process of grading that knows what is right. What it reads from a room is JSON, within bounds.
 """
 
 import json
-import os
+import pickle
 import secrets
-import tempfile
-from pathlib import Path
+import socket
 
-from nbformat.v4 import new_output
-from nbgrader.preprocessors import NbGraderPreprocessor
-from nbgrader.utils import is_grade
-from traitlets import Integer
+from grading.run import channel
 
-from grading.mark import trained_model
-from grading.run import jail
-from helpers.settings import MODEL_FILE, PROBE_MIME
+CHANNEL = 3  # the file descriptor of the grader's socket
+LARGEST = 1 << 25  # bytes of a message
+LONGEST = 20  # digits of a whole number
 
 
-class DrawSeed(NbGraderPreprocessor):
-    """Hands a submission's kernel the seed of its probes, drawn for it, and an empty folder to write into."""
-
-    seed = Integer(None, allow_none=True, help="one seed for all submissions (for tests); drawn anew if None").tag(
-        config=True)
-
-    def preprocess(self, nb, resources):
-        seed = secrets.randbelow(2 ** 31) if self.seed is None else self.seed
-        os.environ["COURSE_PROBE_SEED"] = str(seed)  # the kernel inherits it
-        resources["probe_seed"] = seed
-        # checkpoints of one submission must not serve the next; the folder goes when `resources` do
-        resources["course_output"] = tempfile.TemporaryDirectory(prefix="course-")
-        os.environ["COURSE_OUTPUT"] = resources["course_output"].name
-        self.log.info("Probes of this submission are drawn from seed %d", seed)
-        return nb, resources
+def serve():
+    """Answer the grader's questions until it has none; each is (function, *arguments), pickled, as is the answer."""
+    connection = socket.socket(fileno=CHANNEL)
+    while question := channel.receive(connection, LARGEST):
+        name, *arguments = pickle.loads(question)  # the grader's own; what a room said is bytes in it
+        channel.send(connection, pickle.dumps({"draw": draw, "compare": compare}[name](*arguments)))
 
 
-class Judge(NbGraderPreprocessor):
-    """Marks a graded cell failed, with a reason, where its probe's answers differ or are missing.
-
-    A graded cell has a probe if its grade id is `test_` and the name of one. The trained model is run
-    outside the kernel too (`grading.mark.trained_model`).
-    """
-
-    held_out_seed = Integer(0, help="draws the images that handed-in models are judged on").tag(config=True)
-
-    def preprocess(self, nb, resources):
-        cells = {cell.metadata.nbgrader["grade_id"].removeprefix("test_"): cell for cell in nb.cells
-                 if cell.cell_type == "code" and is_grade(cell)}
-        for cell in cells.values():
-            # a number shown as a cell's result would be read as partial credit, ahead of any error
-            cell.outputs = [output for output in cell.outputs if output.output_type != "execute_result"]
-        shown = {name: [output["data"][PROBE_MIME] for output in cell.outputs if PROBE_MIME in output.get("data", {})]
-                 for name, cell in cells.items() if not any(output.output_type == "error" for output in cell.outputs)}
-        for name, reason in verdicts(resources["probe_seed"], shown).items():
-            if reason:
-                self.log.warning("%s: %s", name, reason)
-                cells[name].outputs.insert(0, failed(reason))
-        if trained_model.NAME in cells:
-            cells[trained_model.NAME].outputs = [self.model_output(resources)]
-        return nb, resources
-
-    def model_output(self, resources):
-        """The one output of exercise 5.5: what the model file reached, or why it earns nothing."""
-        path = Path(resources["metadata"]["path"], MODEL_FILE)
-        id, text = trained_model.verdict(path, self.held_out_seed)
-        return failed(text, id) if id else new_output("stream", name="stdout", text=f"✓ {text}\n")
+def draw(name, seed, cells):
+    """All that a room is told, pickled: the cells to run, the functions and their inputs, how to call them."""
+    from helpers.exercises import EXERCISES
+    from helpers.exercises.guard import as_found
+    exercise = EXERCISES[name]
+    with as_found(seed):
+        inputs = exercise.probe.inputs(seed)
+    run = exercise.probe.run
+    return pickle.dumps({"cells": cells, "functions": exercise.functions, "run": (run.__module__, run.__qualname__),
+                         "inputs": inputs, "seed": secrets.randbelow(2 ** 31)})
 
 
-def verdicts(seed, shown):
-    """Name to reason or None (see `grading.mark.compare`)."""
-    return json.loads(jail.run(("grading.mark.compare:main", seed), stdin=json.dumps(shown)).stdout)
+def compare(name, seed, told):
+    """What became of an answer: {"right", "difference", "raised", "missing", "failed"}, of the bytes that a room sent."""
+    from helpers.exercises import EXERCISES
+    from helpers.exercises.guard import as_found
+    from helpers.exercises.probe import difference, encode
+    exercise = EXERCISES[name]
+    probe = exercise.probe
+    found = read(told)
+    answers = found.get("answers")
+    with as_found(seed):
+        if probe.verdict:
+            reason = probe.verdict(probe.inputs(seed), answers)
+        else:
+            wanted = encode(probe.run(exercise.reference, probe.inputs(seed)))
+            reason = difference(answers, wanted, probe.tolerance)
+    missing = found.get("missing")
+    failed = found.get("failed") if isinstance(found.get("failed"), dict) else {}
+    return {"right": reason is None, "difference": line(reason),
+            "raised": line(found.get("raised")),
+            "missing": [each for each in exercise.functions if isinstance(missing, list) and each in missing],
+            "failed": {number: line(text) for number, text in list(failed.items())[:100] if number.isdigit()}}
 
 
-def failed(reason, id="hidden_test"):
-    """An error output that says why, in the place of a traceback, and in the form of a check's."""
-    return new_output("error", ename="HiddenTest", evalue=reason,
-                      traceback=[f"Not yet: {id.replace('_', ' ')}.", reason])
+def read(told):
+    """A stranger's JSON object; {} for anything else, for what nests too deep, for endless numbers."""
+    try:
+        found = json.loads(told.decode(), parse_int=_integer)
+    except (ValueError, RecursionError, MemoryError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _integer(text):
+    if len(text) > LONGEST:
+        raise ValueError("a number of more digits than any answer has")
+    return int(text)
+
+
+def line(text, most=600):
+    """A stranger's text as one line that any file can hold; None for anything else and for nothing."""
+    if not isinstance(text, str):
+        return None
+    return " ".join(text.split())[:most].encode(errors="replace").decode() or None

@@ -8,38 +8,41 @@ import json
 from functools import cache
 from pathlib import Path
 
+from grading.mark.finding import Finding
 from grading.run import jail
 from grading.run.limits import WORK
 from helpers.settings import GOAL, MODEL_FILE, MODELS
 
 NAME = "trained_model"
+NO_DATA = ("This model knows the classes of Pascal VOC, and there are no VOC images here to run it on: grade again with "
+           "DATASET=voc and DATA_ROOT= the folder that holds VOCdevkit/.")
 
 
-def verdict(path, seed=0):
-    """Points or not: (None, what it reached) for a model that earns them, else (id, reason).
+def examine(path, seed=0):
+    """A `Finding` on the model file at `path`.
 
     `seed` draws the fresh images: one for all submissions that are graded together.
     """
     if not Path(path).is_file():
-        return "no_model_file", (f"No {MODEL_FILE} was handed in beside this notebook, so there is no trained model "
-                                 "to judge. Notebook 5 writes it; hand in both files.")
+        return Finding("not_attempted", f"No {MODEL_FILE} was handed in beside this notebook, so there is no trained "
+                       "model to judge. Notebook 5 writes it; hand in both files.", "no_model_file")
     answer = _run(Path(path), seed)
     if "error" in answer:
-        return "unreadable_model", answer["error"]
+        return Finding("wrong", answer["error"], "unreadable_model")
     if "mean_iou" not in answer:
-        return "no_data", ("This model knows the classes of Pascal VOC, and this grader has no VOC images to run it on. "
-                           "Grade again with DATA_ROOT=, or hand in a model of the data set shapes.")
+        return Finding("not_run", "Not graded yet: your instructor needs the VOC images.", "no_data")
     score, background = answer["mean_iou"], answer["background"]
     untrained = _untrained(answer["model"], answer["dataset"], answer["size"], seed)
     reached = (f"mean IoU {score:.3f} on {answer['images']} images that it has not seen "
                f"(all background {background:.3f}, untrained {untrained:.3f})")
     if score <= background:
-        return "below_baseline", f"Your model reaches {reached}: no better than calling every pixel background."
+        return Finding("wrong", f"Your model reaches {reached}: no better than calling every pixel background.",
+                       "below_baseline")
     if score <= untrained:
-        return "below_untrained", f"Your model reaches {reached}: no better than before its training."
+        return Finding("wrong", f"Your model reaches {reached}: no better than before its training.", "below_untrained")
     if score < GOAL:
-        return "below_goal", f"Your model reaches {reached}; the goal is {GOAL:.2f}."
-    return None, f"Your model reaches {reached}: above the goal of {GOAL:.2f}."
+        return Finding("wrong", f"Your model reaches {reached}; the goal is {GOAL:.2f}.", "below_goal")
+    return Finding("right", f"Your model reaches {reached}: above the goal of {GOAL:.2f}.")
 
 
 def _run(path, seed):

@@ -11,7 +11,7 @@ from helpers import settings
 PREPARED = ROOT / "build" / "jail"
 # All of grading/ that the parent needs; what judges is there for its own forks, and imported by them alone
 _GRADING = ("__init__.py", "run/__init__.py", "run/limits.py", "run/seccomp.py", "run/inside.py", "run/room.py",
-            "mark/__init__.py", "mark/compare.py")
+            "run/channel.py", "mark/__init__.py", "mark/judge.py")
 _WRITABLE = ("/tmp/", f"{WORK}/")
 # 61184 to 65519 are the ids that systemd keeps for users that come and go
 _UIDS = range(61184, 65520)

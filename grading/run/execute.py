@@ -45,6 +45,7 @@ class JailedExecute(Execute):
             if not run.through(self.folder(resources) / MODEL_FILE):
                 break
         run.close()
+        resources["limits"] = limits
         resources["offending"] = [run.cells[number].id for number in run.offending]
         return nb, resources
 

@@ -28,7 +28,7 @@ import threading
 import time
 from pathlib import Path
 
-from grading.run import bubblewrap, seccomp
+from grading.run import bubblewrap, library, seccomp
 from grading.run.limits import EXCEEDED, MODEL_SIZE, ROOT, JailError, Limits, breach, exceeded
 
 _STARTS = 20  # seconds until a fork must be there
@@ -77,7 +77,7 @@ class _Parent:
             passed = (listener.fileno(), write, watched)
             code = f"from grading.run import inside; inside.serve{passed}"
             self.process = subprocess.Popen(
-                bubblewrap.command([sys.executable, "-c", code]), env=bubblewrap.environment(), pass_fds=passed,
+                bubblewrap.command([sys.executable, "-c", code], library.folder()), env=bubblewrap.environment(), pass_fds=passed,
                 cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
             os.close(write)
             os.close(watched)

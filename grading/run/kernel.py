@@ -6,7 +6,6 @@ be read, or answers another request, is passed over.
 """
 
 import contextlib
-import json
 import re
 import secrets
 import tempfile
@@ -19,13 +18,12 @@ from nbformat.v4 import new_output
 
 from grading.run import jail
 from grading.run.limits import SOCKETS, WORK, JailError
-from helpers.settings import MODEL_FILE
-from helpers.settings import PROBE_MIME
+from helpers.settings import CHECK_MIME, MODEL_FILE
 
-LARGEST = 8 * 2 ** 20  # bytes of one message; the largest bundle of answers is a tenth of that
+LARGEST = 8 * 2 ** 20  # bytes of one message
 FLOOD = 10  # times the output that a cell may show, after which it is stopped
 TEXT = 100_000  # characters kept of a traceback
-DEEPEST = 40  # levels of nesting in answers
+MESSAGE = 4000  # characters kept of what a check says
 TICK = 100  # milliseconds between two looks at the clock
 _CHANNELS = ("shell", "iopub", "stdin", "hb", "control")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
@@ -211,18 +209,13 @@ def _picture(value):
     return value if isinstance(value, str) and _BASE64.fullmatch(value) else None
 
 
-def _answers(value):
-    """A probe's bundle, or its refusal, if it is not plain and flat enough to be handled without harm."""
-    level, depth = [value], 0
-    while level and depth <= DEEPEST:
-        level = [item for parent in level if isinstance(parent, (list, dict))
-                 for item in (parent.values() if isinstance(parent, dict) else parent)]
-        depth += 1
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        depth = DEEPEST + 1
-    return value if depth <= DEEPEST else {"refused": "nested too deep, or not text"}
+def _check(value):
+    """What a check says, if it is a flat dictionary of text: nothing else is handed on, however deep or long it is."""
+    if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in ("exercise", "outcome", "message")):
+        return None
+    misconception = value.get("misconception")
+    return {"exercise": _text(value["exercise"])[:100], "outcome": _text(value["outcome"])[:100],
+            "misconception": _text(misconception)[:100] or None, "message": _text(value["message"])[:MESSAGE]}
 
 
-_CLEAN = {"text/plain": _text, "image/png": _picture, "image/jpeg": _picture, PROBE_MIME: _answers}
+_CLEAN = {"text/plain": _text, "image/png": _picture, "image/jpeg": _picture, CHECK_MIME: _check}

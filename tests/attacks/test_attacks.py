@@ -55,7 +55,7 @@ def settings(course, seed):
     config.CourseDirectory.assignment_id = NAME
     config.CourseDirectory.db_url = f"sqlite:///{course}/gradebook.db"
     config.RestoreAnswers.release = str(course / "release")
-    config.DrawSeed.seed = seed
+    config.Examine.seed = seed
     config.JailedExecute.timeout = 12
     config.JailedExecute.limits = {"wall": 300, "memory": 2 ** 31, "disk": 2 ** 26}
     return config

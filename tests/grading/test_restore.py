@@ -289,7 +289,7 @@ def test_no_release_is_one_line():
 
 def test_the_table_of_references_is_that_of_the_exercises():
     found = {name: exercise.references for name, exercise in EXERCISES.items() if exercise.references}
-    assert found == flags.REFERENCES
+    assert found == flags.references()
 
 
 def flagged(text, exercise=None):
@@ -320,7 +320,7 @@ def test_an_answer_that_is_the_courses_own_is_flagged(text, exercise):
 @pytest.mark.parametrize("text", [
     "from helpers.exercises import EXERCISES", "import helpers.probes", "checks.mean_iou = print",
     "setattr(checks, 'mean_iou', print)", "import IPython.display\nIPython.display.display = print", "import builtins",
-    "import sys\nsys.modules['helpers.checks'] = 1", "import ctypes", "import gc",
+    "import sys\nsys.modules['helpers.checks'] = 1", "import ctypes", "import gc\ngc.get_objects()",
     "import inspect\ninspect.currentframe().f_back", "import sys\nsys._getframe(1)",
     "import os\nos.environ['COURSE_PROBE_SEED']", "import subprocess", "import socket", "import os\nos._exit(0)",
     "class Yes(float):\n    def __eq__(self, other):\n        return True", "torch.equal = lambda *a: True",
@@ -341,6 +341,14 @@ def test_reaching_for_the_grader_is_flagged(text):
     "import inspect\nprint(inspect.getsource(nn.Conv2d))", "re.compile('x')",
     "import os\nos.environ['COURSE_DATASET'] = 'voc'", "setattr(model.classifier, 'low_classifier', None)",
     "plt.rcParams['x'] = 1", "def f(:",
+    "def build_model(n, weights=None, models=None):\n    models.head = None\n    weights['x'] = 1",
+    "def f(torch):\n    torch.x = 1", "for training in models_of_mine:\n    training.rate = 3",
+    "[setattr(metrics, 'x', 1) for metrics in mine]", "with open('x') as files:\n    files.x = 1",
+    "model, transforms = build_model(6), None\ntransforms.x = 3", "lambda settings: setattr(settings, 'x', 1)",
+    "import gc\ndel model\ngc.collect()", "gpus = !nvidia-smi",
+    "import torchvision\ndef build_model(num_classes, weights=None):\n"
+    "    models = torchvision.models.segmentation.lraspp_mobilenet_v3_large(weights=weights)\n"
+    "    models.classifier.low_classifier = nn.Conv2d(40, num_classes, 1)\n    return models",
     "from helpers.transforms import denormalize as pictures", "'''This cell mentions the hidden tests.'''",
 ])
 def test_ordinary_code_is_not_flagged(text):
