@@ -53,8 +53,8 @@ def grade(arguments):
     if not course.release():
         raise SettingsError("course: expected a release in notebooks/, found none; run `make release` first")
     jail.require()  # refuses before anything is read
-    names, problems = _take_in(arguments.submissions, folder)
-    kept = _kept(folder)
+    problems = _take_in(arguments.submissions, folder)
+    names, kept = ingest.names(folder), _kept(folder)
     if not kept:
         raise SettingsError(f"submissions: expected notebooks of this course in {arguments.submissions or show(folder)}, "
                             "found none")
@@ -66,6 +66,7 @@ def grade(arguments):
     settings, book = course.config(), folder / "gradebook.db"
     _write(folder / "nbgrader_config.py", _config(folder))
     gradebook.merge(book, graded, settings)
+    gradebook.forget(book, {(one["student"], one["assignment"]) for one in graded})
     gradebook.export(book, folder / "grades.csv", settings)
     marks = gradebook.marks(book)
     graded = results.with_marks(graded, marks)
@@ -75,9 +76,9 @@ def grade(arguments):
 
 
 def _take_in(submissions, folder):
-    """Student to name, and the problems, of a download; of nothing, where what is kept is graded again."""
+    """Take in a download, or nothing, where what is kept is graded again; all problems with files that still hold."""
     if not submissions or Path(submissions).resolve() == (folder / "submitted").resolve():
-        return {}, []
+        return ingest.stored(folder).problems
     intake = ingest.ingest(Path(submissions), folder)
     for problem in intake.problems[:MANY]:
         print(f"  {problem.file}: {problem.text}")
@@ -85,7 +86,7 @@ def _take_in(submissions, folder):
         print(f"  ... and {len(intake.problems) - MANY} more, in the report")
     if not intake.submissions:
         raise SettingsError(f"submissions: expected notebooks of this course in {submissions}, found none")
-    return {each.student: each.name for each in intake.submissions}, intake.problems
+    return [*intake.problems, *intake.earlier]
 
 
 def _kept(folder):
@@ -185,7 +186,8 @@ def _config(folder):
 def remove(student, folder):
     """Take a student out: what was handed in, marks and pages. A later download that has them brings them back."""
     plain = student not in ("", ".", "..") and Path(student).name == student
-    there = [path for place in ("submitted", "autograded", "feedback") if (path := folder / place / student).is_dir()]
+    places = [folder / place / student for place in ("submitted", "waiting", "autograded", "feedback")]
+    there = [path for path in places if path.is_dir()]
     book = folder / "gradebook.db"
     if not plain or not (book.exists() and gradebook.remove(book, student) or there):
         ids = sorted(path.name for path in folder.glob("submitted/*"))

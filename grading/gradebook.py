@@ -123,6 +123,19 @@ def merge(path, results, config):
             AssignLatePenalties(config=config).preprocess(nbformat.v4.new_notebook(), resources(path, assignment, student))
 
 
+def forget(path, kept):
+    """Take out marks of notebooks that are not `kept`, (student, assignment) pairs: the file turned out to be another's.
+
+    What has a mark by hand stays, whether or not there is a file.
+    """
+    gone = [key for key, mark in marks(path).items() if key not in kept and not mark.by_hand]
+    with Gradebook(url(path), COURSE) as book:
+        for student, assignment in gone:
+            book.remove_submission(assignment, student)
+            if not book.find_student(student).submissions:
+                book.remove_student(student)
+
+
 def remove(path, student):
     """Take a student out; False if the gradebook does not know them."""
     with _usable(path), Gradebook(url(path), COURSE) as book:

@@ -71,6 +71,11 @@ def stored(course):
     return Intake(store.submissions(), store.problems)
 
 
+def names(course):
+    """Id to name of everybody who has handed in something."""
+    return Store.load(course).names
+
+
 def ingest(download, course, release=ROOT / "notebooks", named_regexp=""):
     """Take in a download; `course`/submitted holds the newest notebook and model file of each student afterwards.
 

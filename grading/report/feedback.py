@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -53,8 +54,8 @@ def configure(c):
 def write(folder, marks):
     """Write feedback/<student>/<notebook>/<notebook>.html for what is under autograded/ in a folder of grades.
 
-    Only what has changed is written. `marks` are `gradebook.marks`. Returns how many pages were written, and the
-    (student, notebook) pairs that no page could be made for.
+    Only what has changed is written; the pages of a notebook that is gone go too. `marks` are `gradebook.marks`.
+    Returns how many pages were written, and the (student, notebook) pairs that no page could be made for.
     """
     folder = Path(folder)
     memory = folder / "feedback" / ".keys.json"
@@ -79,6 +80,8 @@ def write(folder, marks):
             written += 1
         _for_release(path, page)
         keys[place] = key
+    for place in known.keys() - keys:
+        shutil.rmtree(folder / "feedback" / place, ignore_errors=True)
     with atomic(memory) as half_done:
         half_done.write_text(json.dumps(keys))
     return written, failed

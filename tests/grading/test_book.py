@@ -258,18 +258,30 @@ def test_what_formgrader_autogrades_itself_is_put_right_by_the_next_run(tmp_path
 
 
 def test_graded_again_from_the_folder_itself_names_and_times_stay(tmp_path, classroom):
-    folder, download = tmp_path / "grades", tmp_path / "moodle.zip"
-    with zipfile.ZipFile(download, "w") as archive:
-        archive.writestr("01_setup_ada_attempt_2026-11-03-12-00-00_01_setup.ipynb",
-                         nbformat.writes(submission("01_setup", 1)))
-        archive.writestr("Grace Hopper_77_assignsubmission_file/01_setup.ipynb",
-                         nbformat.writes(submission("01_setup", 2)))
-    classroom(folder, download)
+    folder = tmp_path / "grades"
+    for number, file in enumerate(("01_setup_ada_attempt_2026-11-03-12-00-00_01_setup.ipynb",
+                                   "Grace Hopper_77_assignsubmission_file/01_setup.ipynb")):
+        with zipfile.ZipFile(tmp_path / f"{number}.zip", "w") as archive:
+            archive.writestr(file, nbformat.writes(submission("01_setup", number)))
+        classroom(folder, tmp_path / f"{number}.zip")
     before = gradebook.marks(folder / "gradebook.db")
-    assert {mark.name for mark in before.values()} >= {"Grace Hopper"}
+    assert {mark.name for mark in before.values()} == {"ada", "Grace Hopper"}
+    assert sum(mark.timestamp is not None for mark in before.values()) == 1
     for again in (folder / "submitted", None):
         classroom(folder, again)
         assert gradebook.marks(folder / "gradebook.db") == before
+
+
+def test_when_one_name_turns_out_to_be_two_people_nothing_of_the_mixture_stays(tmp_path, classroom):
+    folder = tmp_path / "grades"
+    for number, people in enumerate([[11], [11, 12]]):
+        with zipfile.ZipFile(tmp_path / f"{number}.zip", "w") as archive:
+            for other in ("Grace Hopper_5", "Emmy Noether_6", *(f"Ada Lovelace_{person}" for person in people)):
+                archive.writestr(f"{other}_assignsubmission_file/01_setup.ipynb",
+                                 nbformat.writes(submission("01_setup", int(other.rpartition("_")[2]))))
+        classroom(folder, tmp_path / f"{number}.zip")
+        book, *others = everywhere(folder)
+        assert len(book) == 2 + len(people) and all(found == book for found in others)
 
 
 def test_a_student_can_be_taken_out(tmp_path, two, classroom):
