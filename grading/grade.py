@@ -180,7 +180,7 @@ def _config(folder):
     """So that formgrader and nbgrader's commands work in the folder of grades too."""
     return (f"load_subconfig('nbgrader_config.py', path={str(ROOT)!r})\nc = get_config()\n"
             f"c.CourseDirectory.source_directory = {str(ROOT / 'solutions')!r}\n"
-            f"c.Judge.held_out_seed = {_held_out_seed(folder)}\n")
+            f"c.Examine.held_out_seed = {_held_out_seed(folder)}\n")
 
 
 def remove(student, folder):

@@ -1,13 +1,11 @@
 """What an autograded notebook came to, as one plain dictionary (JSON): points, outcomes, reasons, repairs, flags."""
 
-import re
-
 from nbgrader.utils import determine_grade, is_grade, is_solution
 
 from grading import course
+from grading.mark.finding import OUTCOMES
 
 MOST = 2000  # characters of a reason
-OUTCOMES = ("right", "wrong", "raised", "not_attempted", "not_run")
 
 
 def collect(notebook):
@@ -28,7 +26,7 @@ def exercise(cell, sources):
 
 def said(cell):
     """What the grader wrote on a graded cell: outcome, misconception or None, reason or None."""
-    fields = cell.metadata.get("course") or _of_error(cell)
+    fields = cell.metadata.get("course", {})
     outcome = fields.get("outcome")
     return {"outcome": outcome if outcome in OUTCOMES else "not_run", "misconception": fields.get("misconception"),
             "reason": (fields.get("reason") or "")[:MOST] or None}
@@ -65,18 +63,3 @@ def _result(exercises, repairs, flags, problem):
     return {"score": sum(each["points"] for each in exercises),
             "max_score": sum(each["max_points"] for each in exercises), "exercises": exercises, "repairs": repairs,
             "flags": flags, "problem": problem}
-
-
-def _of_error(cell):  # until the judge writes the fields itself
-    error = next((output for output in cell.get("outputs", []) if output.output_type == "error"), None)
-    if error is None:
-        return {"outcome": "right"}
-    lines = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", "\n".join(error.traceback)).splitlines()
-    if lines and (named := re.match(r"Not yet: ([a-z0-9 ]{1,60})\.", lines[0])):
-        id = named[1].replace(" ", "_")
-        outcome = id if id in ("not_attempted", "raised") else "wrong"
-        return {"outcome": outcome, "misconception": id if outcome == "wrong" else None,
-                "reason": "\n".join(lines[1:]).strip()}
-    not_run = error.ename in {"KernelDied", "TimeUp", "OutputTooLong", "MemoryUp", "DiskFull", "CellTimeoutError"}
-    return {"outcome": "not_run" if not_run else "raised",
-            "reason": error.evalue if not_run else f"{error.ename}: {error.evalue}"}

@@ -16,7 +16,9 @@ from helpers.files import atomic
 OUTCOMES = {"right": "right", "wrong": "wrong", "raised": "stopped with an error", "not_attempted": "not attempted",
             "not_run": "not run"}
 KINDS = {"tampering": "Tampering", "edited": "Locked cells that were edited",
-         "reference": "Answers that use the course's own solution", "duplicate": "Exercises answered more than once"}
+         "published solution": "Answers with the text of the published solution",
+         "reference": "Answers that use the course's own solution", "no_data": "Models that could not be judged",
+         "duplicate": "Exercises answered more than once"}
 EXAMPLES, BINS = 40, 10  # misconceptions that get an example, bars of a histogram
 # Clicking a column's head sorts by it; without scripts the table stands as it is, by name
 SCRIPT = """
