@@ -2,6 +2,8 @@
 
 import functools
 
+import re
+
 from IPython import get_ipython
 from IPython.core.error import UsageError
 from IPython.display import display
@@ -12,6 +14,22 @@ from helpers.exercises.core import CheckFailed
 from helpers.exercises.guard import as_found
 from helpers.exercises.student import Student
 from helpers.exercises.values import describe
+
+
+_broken = set()  # functions whose newest cell has a syntax error, so that an older version is checked
+
+
+def _note(result):
+    """After each cell: which functions it would have defined, had it no syntax error."""
+    names = re.findall(r"^\s*def\s+(\w+)", getattr(result.info, "raw_cell", None) or "", re.MULTILINE)
+    if isinstance(result.error_before_exec, SyntaxError):
+        _broken.update(names)
+    else:
+        _broken.difference_update(names)
+
+
+if get_ipython():
+    get_ipython().events.register("post_run_cell", _note)
 
 
 def run(exercise, *given, seed=0):
@@ -35,6 +53,8 @@ def run(exercise, *given, seed=0):
             failure = CheckFailed("unexpected", f"{exercise.name} returned something that could not be looked at "
                                   f"({describe(error)}).\nSee exercise {exercise.number} in this notebook.")
     printed.show()
+    for name in sorted(_broken.intersection(exercise.functions)):
+        print(f"Your last cell with `{name}` has a syntax error and did not run: this judges the version before it.")
     if settings.grading():
         display({settings.CHECK_MIME: {
             "exercise": exercise.name, "outcome": failure.outcome if failure else "right",

@@ -9,7 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from helpers import settings
 from helpers.exercises.probe import Probe
+
+
+HEADLINES = {
+    "not_attempted": "Still empty.", "raised": "Your code stopped with an error.", "different": "The result differs.",
+    "changes_input": "Your function changed its input.", "returns_none": "Nothing was returned.",
+    "not_a_function": "This is not a function.", "wrong_arity": "Your function takes other arguments.",
+    "wrong_dtype": "The dtype differs.", "wrong_shape": "The shape differs.", "returns_nan": "The result is NaN.",
+    "unexpected": "The result could not be read.",
+}  # of what can happen in any exercise; a mistake of one exercise says itself what it is
 
 
 class CheckFailed(AssertionError):
@@ -22,7 +32,9 @@ class CheckFailed(AssertionError):
 
     def _render_traceback_(self):
         """What IPython and nbgrader show instead of a tower of frames."""
-        lines = [f"Not yet: {self.id.replace('_', ' ')}."]
+        headline = HEADLINES.get(self.id, "Not right yet.")
+        # graded outputs are still told apart by their first line
+        lines = [f"Not yet: {self.id.replace('_', ' ')}." if settings.grading() else headline]
         for paragraph in self.message.splitlines():
             lines += textwrap.wrap(paragraph, 100, subsequent_indent=" " * (4 if paragraph[:1] == " " else 0)) or [""]
         return lines
