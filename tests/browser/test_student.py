@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import nbformat
@@ -11,6 +10,7 @@ from playwright import sync_api as playwright
 
 from tests.browser.test_browser import browser  # noqa: F401  (the fixture)
 from tests.support import missing
+from tests.support.copies import copy_of_the_course
 from tests.support.front_ends import PATIENCE, Lab, served
 from tools import notebooks
 
@@ -26,12 +26,7 @@ def clone(tmp_path_factory):
     if not (ENVIRONMENT / "bin" / "jupyter").exists() or not shutil.which("make"):
         missing("needs make and its environment, .venv")
     folder = tmp_path_factory.mktemp("clone")
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
-                            capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    copy_of_the_course(folder)
     (folder / ".venv").symlink_to(ENVIRONMENT)
     return folder
 

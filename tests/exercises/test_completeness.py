@@ -77,11 +77,6 @@ def test_records_notebooks_and_bank_agree():
     assert faults(solutions()) == []
 
 
-def test_the_points_are_twenty_for_each_notebook():
-    for name in notebooks.NAMES:
-        assert sum(exercise.points for exercise in EXERCISES.values() if exercise.notebook == name) == 20
-
-
 def test_the_bank_has_no_answer_to_an_exercise_that_is_not_there():
     assert {answer.exercise for answer in bank.answers()} <= set(EXERCISES)
 

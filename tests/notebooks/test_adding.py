@@ -1,0 +1,43 @@
+"""docs/adding-an-exercise.md, followed to the letter in a copy of the repository, ends with green checks."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from helpers.settings import ROOT
+from tests.support.copies import copy_of_the_course
+
+PAGE = (ROOT / "docs" / "adding-an-exercise.md").read_text(encoding="utf-8")
+STEPS = re.findall(r"^```(python|bash)(?: (\S+))?\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+ABOVE = re.search(r"Above the section `(.+?)` of `build/05.py`", PAGE)[1]
+
+
+def take(step, copy):
+    """One block of the page: a file to write, cells to insert, or commands to type; what was printed."""
+    _, name, text = step
+    if name == "build/05.py":
+        before, after = re.split(rf"(?=^# %% \[markdown\]\n{re.escape(ABOVE)})", (copy / name).read_text(), flags=re.M)
+        (copy / name).write_text(before + text + after)
+    elif name:
+        (copy / name).write_text(text)
+    else:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(["bash", "-ec", text], cwd=copy, env={**os.environ, "PATH": path}, capture_output=True,
+                              text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+def test_an_exercise_is_added_by_following_the_page(tmp_path):
+    copy = copy_of_the_course(tmp_path)
+    before = {path.relative_to(copy) for path in copy.rglob("*") if path.is_file()}
+    printed = [take(step, copy) for step in STEPS]
+    proof = printed[-1]
+    assert "wrong caught by name 5/5, right passed 3/3" in proof and "failed" not in proof
+    added = {path.relative_to(copy) for path in copy.rglob("*.py")} - before
+    assert {str(path) for path in added if path.parts[0] != "build"} == {
+        "helpers/exercises/class_accuracy.py", "tests/exercises/class_accuracy.py"}
+    assert 'NotImplementedError("Exercise 5.6: divide the diagonal by the row sums")' in (
+        copy / "notebooks/05_evaluation/05_evaluation.ipynb").read_text().replace('\\"', '"')
