@@ -43,14 +43,14 @@ class Child:
     def call(self, name, *arguments, seconds=SECONDS):
         """What `FUNCTIONS[name](*arguments)` gives there, as JSON has it; raises Unreadable."""
         request = json.dumps([name, arguments, seconds]).encode() + b"\n"
-        for _ in range(2):  # an idle process may have died of what it read before
-            process = self._process or self._start()
-            try:
-                process.stdin.write(request)
-                process.stdin.flush()
-                break
-            except OSError:
-                self._stop()
+        if self._process and self._process.poll() is not None:  # it died while idle: no fault of this file
+            self._stop()
+        process = self._process or self._start()
+        try:
+            process.stdin.write(request)
+            process.stdin.flush()
+        except OSError:
+            pass  # it has no answer either
         answer = self._answer(process, time.monotonic() + 3 * seconds)
         if answer is None:
             status = self._stop()

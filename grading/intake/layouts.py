@@ -4,6 +4,7 @@ The patterns have the group names of nbgrader's FileNameCollectorPlugin, and beg
 """
 
 import re
+import warnings
 from datetime import datetime, timezone
 
 import dateutil.parser
@@ -65,7 +66,9 @@ def when(text):
     if not re.search(r"\b20\d\d\b", text):
         return ""
     try:
-        time = dateutil.parser.parse(text, default=datetime(2000, 1, 1))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of zones that it does not know
+            time = dateutil.parser.parse(text, default=datetime(2000, 1, 1))
         if time.tzinfo:
             time = time.astimezone(timezone.utc).replace(tzinfo=None)
     except Exception:  # whatever a parser of dates does with what is none

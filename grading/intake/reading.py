@@ -195,7 +195,7 @@ def _pictures(attachments):
     """The attached pictures of a cell, unless they are too many."""
     kept = NotebookNode()
     for name, bundle in attachments.items() if isinstance(attachments, dict) else ():
-        data = {kind: value for kind, value in bundle.items() if kind in PICTURES and isinstance(value, str)} \
+        data = {kind: _text(value) for kind, value in bundle.items() if kind in PICTURES and isinstance(value, str)} \
             if isinstance(bundle, dict) else {}
         if data:
             kept[_text(str(name))[:200]] = NotebookNode(data)
