@@ -105,16 +105,18 @@ def _graded(kept, folder, images, arguments):
         key = key_of[notebook] = _task(notebook, seed, images).key
         first.setdefault(key, notebook)
     new = [key for key in first if not _is_known(known / f"{key}.json")]
-    again = sum(_autograded(notebook, folder).exists() for notebook, key in key_of.items() if key in new)
+    todo = [notebook for notebook, key in key_of.items() if key in new]
+    again = sum(_autograded(notebook, folder).exists() for notebook in todo)
     students = len({notebook.parent.parent for notebook in kept})
-    print(f"{len(kept)} notebooks of {students} students: {len(first) - len(new)} graded before, {len(new)} to grade."
-          + (f" {again} of these again: what decides their marks has changed." if again else ""), flush=True)
+    print(f"{len(kept)} notebooks of {students} students: {len(kept) - len(todo)} graded before, {len(todo)} to grade."
+          + (f" {len(todo) - len(new)} are the same as another's." if len(new) < len(todo) else "")
+          + (f" {again} are graded again: what decides their marks has changed." if again else ""), flush=True)
     if new:
         # the longest first, so that none is left over at the end: those with a model file, then the later notebooks
         new.sort(key=lambda key: (first[key].with_name(MODEL_FILE).exists(), first[key].stem), reverse=True)
         with cluster.connect(arguments.scheduler, arguments.workers) as client:
-            todo = ((key, _task(first[key], seed, images)) for key in new)
-            for key, result, text in _told(cluster.grade(client, todo), len(new)):
+            tasks = ((key, _task(first[key], seed, images)) for key in new)
+            for key, result, text in _told(cluster.grade(client, tasks), len(new)):
                 if text:
                     _write(known / f"{key}.ipynb", text)
                 _write(known / f"{key}.json", json.dumps(result))

@@ -17,6 +17,7 @@ from grading.report.words import first, shortened
 TEMPLATES = Path(__file__).parent / "templates"
 # what turns, hides or splits text: controls, directional marks and overrides, separators
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_SIGNS = re.compile(r"(?<=[>\w;])[^\w\s<>&;\"]+(?=[\w<])")  # in a text: a tag of pygments has none such
 _FORMATTER = HtmlFormatter(nowrap=True)
 
 
@@ -27,8 +28,9 @@ def clean(text, most=300):
 
 @functools.lru_cache(maxsize=2000)
 def code(source, most=20_000):
-    """Python in colour, as safe HTML for a <pre>."""
-    return Markup(highlight(clean(source, most), PythonLexer(stripnl=False), _FORMATTER))
+    """Python in colour, as safe HTML for a <pre>; a line that is too long breaks behind a sign, not in a word."""
+    html = highlight(clean(source, most), PythonLexer(stripnl=False), _FORMATTER)
+    return Markup(_SIGNS.sub(r"\g<0><wbr>", html))
 
 
 def points(number):

@@ -6,7 +6,6 @@ stand-in that restores the answers and takes those of the solutions for right.
 
 import contextlib
 import copy
-import csv
 import io
 import json
 import types
@@ -14,7 +13,6 @@ import zipfile
 
 import nbformat
 import pytest
-from bs4 import BeautifulSoup
 from nbformat.v4 import new_output
 from nbgrader.apps import NbGrader
 
@@ -22,6 +20,7 @@ from grading import cluster, course, grade, gradebook, results
 from grading.restore import answers as restore
 from grading.run import jail
 from tests.support import golden
+from tests.support.marks import everywhere
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 LAYOUTS = {  # how seven systems call a student's file
@@ -144,28 +143,6 @@ def due(folder, when, name="01_setup"):
         book.update_or_create_assignment(name, duedate=when)
 
 
-def everywhere(folder):
-    """(student, notebook) to points, as the gradebook, the CSV, the report and the pages have them: four dicts."""
-    marks = gradebook.marks(folder / "gradebook.db")
-    book = {key: mark.score for key, mark in marks.items()}
-    with (folder / "grades.csv").open(newline="", encoding="utf-8") as file:
-        table = {(row["student_id"], row["assignment"]): float(row["score"]) for row in csv.DictReader(file)}
-    report = BeautifulSoup((folder / "report.html").read_text(encoding="utf-8"), "html.parser").select_one(".sortable")
-    names = [head.text for head in report.select("thead th")][1:-2]
-    by_title = {course.titles()[name]: name for name in course.release()}
-    shown = {}
-    for row in report.select("tbody tr"):
-        owner = (row.th.small or row.th.select_one(".small") or row.th).text.strip()
-        for name, cell in zip(names, row.select("td")):
-            if cell.text != "–":
-                shown[owner, by_title[name]] = float(cell.text)
-    pages = {}
-    for page in folder.glob("feedback/*/*/*.html"):
-        lead = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select_one(".lead strong").text
-        pages[page.parts[-3], page.stem] = float(lead.split()[0])
-    return book, {key: table[key] for key in book}, shown, pages
-
-
 def test_a_class_of_forty_in_seven_formats_has_the_same_marks_everywhere_in_any_order(tmp_path, classroom, monkeypatch):
     downloads = write_downloads(tmp_path)
     config = course.config
@@ -218,7 +195,7 @@ def test_after_a_change_of_points_everybody_is_graded_again_from_what_is_kept(tm
     late = tmp_path / "late"
     golden.write(late, {"eve": {"01_setup": (submission("01_setup", 1), {"test_trained_model": 0})}}, None)
     reissue(monkeypatch, points_of("count_pixels", 18))
-    assert "2 of these again: what decides their marks has changed." in classroom(folder, late)
+    assert "2 are graded again: what decides their marks has changed." in classroom(folder, late)
     assert {mark.max_score for mark in gradebook.marks(folder / "gradebook.db").values()} == {30}
     assert "by hand" not in (folder / "feedback/ada/01_setup/01_setup.html").read_text(encoding="utf-8")
 

@@ -360,3 +360,7 @@ def test_everybody_can_read_the_page(ordinary_page, chromium, scheme, width):  #
 @pytest.mark.parametrize("width, media", [(400, "screen"), (700, "print")])
 def test_the_page_fits_a_telephone_and_a_sheet_of_paper(ordinary_page, chromium, width, media):  # noqa: F811
     assert axe.overflow(chromium, ordinary_page, width, media) <= 0
+
+
+def test_no_word_is_cut_on_a_telephone(ordinary_page, chromium):  # noqa: F811
+    assert [word for word in axe.broken_words(chromium, ordinary_page) if len(word) < 40] == []  # none fits the others

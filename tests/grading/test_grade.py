@@ -20,6 +20,7 @@ from nbgrader.coursedir import CourseDirectory
 from grading import cluster, gradebook, shard
 from helpers.settings import ROOT
 from tests.support import golden
+from tests.support.marks import everywhere
 from tools import notebooks
 
 pytestmark = [pytest.mark.usefixtures("bubblewrap"),
@@ -63,6 +64,11 @@ def test_everybody_gets_the_marks_they_deserve(graded):
             for name, points in handed_in.items():
                 grades = book.find_submission_notebook(name, name, student).grades
                 assert {one.cell.name: one.score for one in grades} == points
+
+
+def test_gradebook_table_report_and_feedback_say_the_same(graded):
+    book, *others = everywhere(graded[1])
+    assert len(book) == 6 and all(found == book for found in others)
 
 
 def test_there_is_a_report_and_feedback_for_each_notebook(graded):

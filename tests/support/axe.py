@@ -51,3 +51,26 @@ def overflow(chromium, path, width=400, media="screen"):
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     context.close()
     return wider
+
+
+def broken_words(chromium, path, width=400):
+    """Words of code that a line's end cuts in two."""
+    context = chromium.new_context(viewport={"width": width, "height": 900}, bypass_csp=True)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    found = page.evaluate("""() => {
+        document.querySelectorAll("details").forEach(fold => fold.open = true);
+        const cut = [];
+        for (const block of document.querySelectorAll("pre, td, th, h1, h2, .said")) {
+            const walk = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
+            while (walk.nextNode()) for (const word of walk.currentNode.data.matchAll(/\\w+/g)) {
+                const range = document.createRange();
+                range.setStart(walk.currentNode, word.index);
+                range.setEnd(walk.currentNode, word.index + word[0].length);
+                if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) cut.push(word[0]);
+            }
+        }
+        return cut;
+    }""")
+    context.close()
+    return found
