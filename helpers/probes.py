@@ -1,8 +1,8 @@
-"""Hidden tests as data: a student's answers on seeded inputs, shown for a judge outside the kernel.
+"""Hidden tests as data: a student's answers on seeded inputs, to look at in the solutions.
 
-`probe("mean_iou", mean_iou)` runs the function on inputs drawn from `settings.probe_seed()` and
-displays what it returned in one MIME bundle. It judges nothing; `grading.mark.judge` recomputes the
-answers with the reference, in another process, and compares.
+`probe("mean_iou", mean_iou)` runs the function on inputs drawn from `settings.probe_seed()` and displays what it
+returned in one MIME bundle. It judges nothing, and while grading it does nothing: there `grading.mark.examine` makes
+such calls itself, in a process of its own.
 """
 
 from IPython.display import display
@@ -22,6 +22,8 @@ def answers(name, function, seed):
 
 def probe(name, function):
     """Show a student's answers as data: once in a graded cell, in its hidden part."""
+    if settings.grading():
+        return
     seed = settings.probe_seed()
     bundle = {"name": name, "seed": seed, "answers": answers(name, function, seed)}
     display({settings.PROBE_MIME: bundle, "text/plain": f"Answers of {name}, for the grader."}, raw=True)

@@ -19,9 +19,9 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 from traitlets import Integer
 
-from grading.mark import selection, trained_model
+from grading.mark import published, selection, trained_model
 from grading.mark.finding import Finding
-from grading.mark.judge import LARGEST, line
+from grading.mark.judge import LARGEST
 from grading.run import channel, jail, library
 from grading.run.limits import Limits
 from helpers.settings import CHECK_MIME, MODEL_FILE
@@ -43,16 +43,17 @@ class Examine(NbGraderPreprocessor):
         graded = {cell.metadata.nbgrader["grade_id"].removeprefix("test_"): cell for cell in nb.cells
                   if cell.cell_type == "code" and is_grade(cell)}
         skipped = set(resources.get("offending", ()))
+        flags = nb.metadata.setdefault("course", {}).setdefault("flags", [])
+        flags += published.flags(filter(selection.is_own, nb.cells))
         with Judge() as judge:
             for name, cell in graded.items():
                 if name == trained_model.NAME:
                     found = trained_model.examine(Path(resources["metadata"]["path"], MODEL_FILE), self.held_out_seed)
                     if found.misconception == "no_data":
-                        nb.metadata.setdefault("course", {}).setdefault("flags", []).append(
-                            {"kind": "no_data", "exercise": name, "text": trained_model.NO_DATA})
+                        flags.append({"kind": "no_data", "exercise": name, "text": trained_model.NO_DATA})
                 elif name in library.exercises():
-                    found = examine(nb, name, random.Random(f"{seed} {name}").randrange(2 ** 31), judge, limits, skipped)
-                    found = in_words(found, cell.outputs, name)
+                    own_seed = random.Random(f"{seed} {name}").randrange(2 ** 31)
+                    found = in_words(examine(nb, name, own_seed, judge, limits, skipped), cell.outputs, name)
                 else:
                     raise library.LibraryError(f"{name} is graded and has no examination")
                 write(cell, found)
@@ -162,7 +163,7 @@ def in_words(found, outputs, name):
         return found
     for output in outputs:
         said = output.get("data", {}).get(CHECK_MIME)
-        if said and said.get("exercise") == name and said.get("outcome") in ("wrong", "not_attempted", "raised") and line(said.get("message")):
+        if said and said["exercise"] == name and said["outcome"] in ("wrong", "not_attempted", "raised"):
             return Finding(said["outcome"], said["message"], said.get("misconception"))
     return found
 

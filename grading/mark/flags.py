@@ -50,7 +50,8 @@ _FREE = ("torch.backends", "torch.manual_seed")  # ... but these are settings
 _KERNEL = re.compile(r"get_ipython\(\)\.(?!system|getoutput|run_line_magic|run_cell_magic|magic)\w+")
 _PATHS = re.compile(r"gradebook\.db|/proc/(?:self|\d)|probe_?seed|nbgrader_config|\.ipython/profile|hidden.?tests?\b"
                     r"|(?:^|/)(?:solutions|autograded|grading)/|vnd\.segmentation-course", re.IGNORECASE)
-_SETTINGS = ("COURSE_DATASET", "COURSE_DATA_ROOT", "COURSE_WEIGHTS", "COURSE_MODEL", "COURSE_DEVICE", "COURSE_SEED")  # for students to set
+_SETTINGS = ("COURSE_DATASET", "COURSE_DATA_ROOT", "COURSE_WEIGHTS", "COURSE_MODEL", "COURSE_DEVICE",
+             "COURSE_SEED")  # for students to set
 
 
 def flags(cells):
@@ -104,7 +105,7 @@ def _nodes(tree):
 
 
 def _own_names(scope):
-    """The parameters of a function, the variables of a comprehension: what they hide has the same name and is another."""
+    """The parameters of a function or the variables of a comprehension, which hide what has the same name outside."""
     names = [scope.args] if hasattr(scope, "args") else [each.target for each in scope.generators]
     return {getattr(node, "arg", getattr(node, "id", None)) for name in names for node in ast.walk(name)}
 
@@ -113,8 +114,8 @@ def _looked_at(tree, exercise, known):
     """(node, kind, exercise, sentence) for each finding; `known` maps names to what they are imported from."""
     nodes = _nodes(tree)
     texts = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}  # documentation
-    assigned = {id(target) for node in nodes for target in (getattr(node, "targets", None) or [getattr(node, "target", None)])
-                if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign))}
+    assigned = {id(target) for node in nodes if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign))
+                for target in getattr(node, "targets", None) or [node.target]}
     for node in nodes:
         if isinstance(node, _SCOPES):
             if getattr(node, "name", None) in ("__eq__", "__ne__") and _constant(node):

@@ -36,7 +36,7 @@ def draw(name, seed, cells):
 
 
 def compare(name, seed, told):
-    """What became of an answer: {"right", "difference", "raised", "missing", "failed"}, of the bytes that a room sent."""
+    """What the bytes that a room sent come to: {"right", "difference", "raised", "missing", "failed"}."""
     from helpers.exercises import EXERCISES
     from helpers.exercises.guard import as_found
     from helpers.exercises.probe import difference, encode

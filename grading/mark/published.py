@@ -10,26 +10,23 @@ from grading.intake import source
 from helpers.settings import ROOT
 
 SMALLEST = 40  # nodes of a syntax tree; what is shorter (a line or two, or asking for CUDA, then MPS) many write alike
+LONGEST = 600  # characters of a passage
 
 
 @cache
 def solutions():
-    """Exercise to {function: its normalised tree} of the published solution's functions that are long enough."""
-    found = {}
-    for path in sorted((ROOT / "solutions").glob("*/*.ipynb")):
-        for cell in nbformat.read(path, as_version=4).cells:
-            marks = cell.metadata.get("nbgrader", {})
-            if marks.get("solution"):
-                found[marks["grade_id"]] = {name: text for name, text, size in functions(cell.source) if size >= SMALLEST}
-    return found
+    """{normalised tree: exercise} of the published solution's functions that are long enough."""
+    return {text: cell.metadata.nbgrader["grade_id"] for path in sorted((ROOT / "solutions").glob("*/*.ipynb"))
+            for cell in nbformat.read(path, as_version=4).cells if cell.metadata.get("nbgrader", {}).get("solution")
+            for _, text, size in functions(cell.source) if size >= SMALLEST}
 
 
 def functions(text):
-    """(name, normalised tree, size) of each function at the top level of a cell."""
+    """(node, normalised tree, size) of each function at the top level of a cell."""
     node = source.tree(text)
     for statement in node.body if node else ():
         if isinstance(statement, ast.FunctionDef):
-            yield statement.name, *normalised(statement)
+            yield statement, *normalised(statement)
 
 
 def normalised(function):
@@ -58,16 +55,9 @@ def normalised(function):
 
 
 def flags(cells):
-    """A flag for each answer that holds the published solution's function."""
-    found = []
-    for cell in cells:
-        exercise = cell.metadata.get("nbgrader", {}).get("grade_id")
-        known = solutions().get(exercise, {}).values()
-        for name, text, _ in functions(cell.source) if known else ():
-            if text in known:
-                first = next(line for line in cell.source.split("\n") if f"def {name}" in line)
-                lines = cell.source.split("\n")
-                passage = "\n".join(lines[lines.index(first):][:12])
-                found.append({"kind": "published solution", "exercise": exercise,
-                              "text": f"{name} is the published solution's, but for names and layout: `{passage}`"})
-    return found
+    """A flag for each function in the student's own `cells` that is the published solution's, with the passage."""
+    return [{"kind": "published solution", "exercise": solutions()[text],
+             "text": f"{node.name} is the published solution's, but for names and layout: "
+                     f"`{ast.get_source_segment(source.without_magics(cell.source), node)[:LONGEST]}`"}
+            for cell in cells if cell.cell_type == "code"
+            for node, text, _ in functions(cell.source) if text in solutions()]

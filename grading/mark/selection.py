@@ -15,7 +15,7 @@ def is_own(cell):
 
 
 def unanswered(nb, functions):
-    """Those of the functions that no cell of the student's own defines; a blank is no definition, nor is what is lent."""
+    """Those of the functions that no cell of the student's own defines; blanks and what is lent do not count."""
     written = {name for cell in nb.cells if is_own(cell) for block in source.blocks(cell.source) if not _lends(block)
                for name, node in source.defined(block.text) if node is None or not source.is_blank(node)}
     return [name for name in functions if name not in written]
@@ -56,7 +56,8 @@ def cells(nb, grade_id, functions):
             course.setdefault(number, []).append(block)
             needed |= taken(block.node)
     for number, blocks in course.items():
-        found[number] = "\n".join(block.text for block in sorted(blocks, key=lambda b: nb.cells[number].source.index(b.text)))
+        text = nb.cells[number].source
+        found[number] = "\n".join(sorted((block.text for block in blocks), key=text.index))
     return [(nb.cells[number].id, found[number]) for number in sorted(found)]
 
 

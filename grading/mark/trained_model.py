@@ -14,8 +14,8 @@ from grading.run.limits import WORK
 from helpers.settings import GOAL, MODEL_FILE, MODELS
 
 NAME = "trained_model"
-NO_DATA = ("This model knows the classes of Pascal VOC, and there are no VOC images here to run it on: grade again with "
-           "DATASET=voc and DATA_ROOT= the folder that holds VOCdevkit/.")
+NO_DATA = ("This model knows the classes of Pascal VOC, and there are no VOC images here to run it on: grade again "
+           "with DATASET=voc and DATA_ROOT= the folder that holds VOCdevkit/.")
 
 
 def examine(path, seed=0):

@@ -69,7 +69,7 @@ def command(argv, libraries=None, limits=Limits()):
 def environment():
     """All that the jail's environment holds: nothing is inherited but the course's own settings."""
     environment = {"OMP_NUM_THREADS": "1"} | settings.handed_down()
-    weights = {"COURSE_WEIGHTS": inside for _, inside in _weights()}
+    weights = dict([("COURSE_WEIGHTS", inside) for _, inside in _weights()])
     return environment | weights | {
         "HOME": "/tmp/home", "COURSE_GRADING": "1", "COURSE_OUTPUT": "/tmp/output", "PYTHONPATH": COURSE,
         "PATH": f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "USER": "student",
@@ -92,6 +92,6 @@ def course_files():
         data[settings.dataset()] = settings.data_root().resolve()
     for place in data.values():
         if not (place / "VOCdevkit").is_dir():
-            raise JailError(f"jail: expected VOCdevkit/ in {place}, found none; set DATA_ROOT to the folder that holds it")
+            raise JailError(f"jail: expected VOCdevkit/ in {place}, found none; set DATA_ROOT to its folder")
     fonts = [(str(font), f"/tmp/matplotlib/{font.name}") for font in PREPARED.glob("fontlist-*.json")]
     return [*((str(place), f"{COURSE}/data/{name}") for name, place in data.items()), *fonts, *_weights()]

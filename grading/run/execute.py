@@ -30,7 +30,8 @@ from helpers.settings import MODEL_FILE
 class JailedExecute(Execute):
     """nbgrader's Execute in the jail; `timeout` bounds one cell, `limits` the whole submission."""
 
-    limits = Dict(help="what differs from the defaults of grading.run.limits.Limits, such as {'wall': 600}").tag(config=True)
+    limits = Dict(help="what differs from the defaults of grading.run.limits.Limits, such as {'wall': 600}").tag(
+        config=True)
     timeout = Integer(60, help="seconds for one cell").tag(config=True)
     restarts = Integer(5, help="fresh kernels after cells that killed theirs").tag(config=True)
     total_output = Integer(50 * 2 ** 20, help="bytes of output that ungraded cells together may keep").tag(config=True)

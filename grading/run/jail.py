@@ -77,8 +77,8 @@ class _Parent:
             passed = (listener.fileno(), write, watched)
             code = f"from grading.run import inside; inside.serve{passed}"
             self.process = subprocess.Popen(
-                bubblewrap.command([sys.executable, "-c", code], library.folder()), env=bubblewrap.environment(), pass_fds=passed,
-                cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
+                bubblewrap.command([sys.executable, "-c", code], library.folder()), env=bubblewrap.environment(),
+                pass_fds=passed, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
             os.close(write)
             os.close(watched)
             if ready.read() != "ready":

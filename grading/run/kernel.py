@@ -211,7 +211,8 @@ def _picture(value):
 
 def _check(value):
     """What a check says, if it is a flat dictionary of text: nothing else is handed on, however deep or long it is."""
-    if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in ("exercise", "outcome", "message")):
+    needed = ("exercise", "outcome", "message")
+    if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in needed):
         return None
     misconception = value.get("misconception")
     return {"exercise": _text(value["exercise"])[:100], "outcome": _text(value["outcome"])[:100],

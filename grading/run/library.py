@@ -201,7 +201,7 @@ def _needs(source, statement):
     modules = {}
     for name in taken:
         targets = [_leads_to(source.statements[number]) for number in source.binds[name]]
-        modules |= {name: target[0] for target in targets if target and target[1] is None}
+        modules |= dict([(name, target[0]) for target in targets if target and target[1] is None])
     through = [node for node in ast.walk(statement) if isinstance(node, ast.Attribute)
                and isinstance(node.value, ast.Name) and node.value.id in modules]
     alone = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and node.id in modules}
@@ -252,7 +252,7 @@ def _home(function):
 
 
 def _exercise_modules():
-    return [f"helpers.exercises.{path.stem}" for path in (SOURCES / "exercises").glob("*.py") if path.stem != "__init__"]
+    return [f"helpers.exercises.{path.stem}" for path in (SOURCES / "exercises").glob("[a-z]*.py")]
 
 
 def main(place):

@@ -3,7 +3,7 @@
 `MODULE` and `NAME` say where it is in the course, `ROOT` where the course is on the grader's machine. Code behind it
 answers the exercise with `KEY`, or with nonsense where there is none.
 """
-# ruff: noqa: F821, F841
+# ruff: noqa: E731, F821, F841
 
 from tests.attacks import body
 
@@ -165,6 +165,7 @@ def all_objects_in_memory():
 @way
 def all_referrers_of_torch():
     import gc
+
     import torch
     for names in gc.get_referrers(torch):
         if isinstance(names, dict) and str(names.get("__name__", "")).startswith("helpers") and NAME in names:
@@ -283,8 +284,8 @@ def the_solutions():
             except OSError:
                 continue
             names = {}
-            exec("".join(next(cell for cell in notebook["cells"] if f"def {NAME}(" in "".join(cell["source"]))["source"]),
-                 names)
+            sources = ["".join(cell["source"]) for cell in notebook["cells"]]
+            exec(next(text for text in sources if f"def {NAME}(" in text), names)
             KEY = names[NAME]
 
 
@@ -303,6 +304,7 @@ def what_lies_below_a_mount():
 @way
 def source_of_what_is_not_there():
     import inspect
+
     from helpers import checks
     exec(inspect.getsource(getattr(checks, NAME)))
     KEY = locals()[NAME]
@@ -334,8 +336,9 @@ def the_parent_of_jails():
 
 @way
 def grading_itself():
-    from grading.mark import judge
     import pickle
+
+    from grading.mark import judge
     KEY = pickle.loads(judge.draw(NAME, 0, []))["reference"]
 
 

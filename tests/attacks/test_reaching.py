@@ -45,8 +45,8 @@ def blank_with(name, *cells):
 
 @pytest.mark.parametrize("way, name", EACH)
 def test_the_key_is_not_in_the_room(way, name, the_judge):
-    notebook = golden.submission(EXERCISES[name].notebook, lambda this, blank: taken(way, name) if this == name else blank,
-                                 filled=False)
+    notebook = golden.submission(EXERCISES[name].notebook, filled=False,
+                                 change=lambda this, blank: taken(way, name) if this == name else blank)
     found = examine.examine(notebook, name, 5, the_judge)
     assert found.outcome in ("raised", "wrong", "not_run"), found
 
@@ -80,8 +80,7 @@ def test_the_parent_of_jails_holds_nothing_of_the_course():
             "print([name for name in sys.modules if name.startswith(('helpers', 'solutions', 'tests'))], "
             "[each.__qualname__ for each in gc.get_objects() if isinstance(each, types.FunctionType) "
             "and each.__name__ in NAMES])")
-    names = sorted({function.__name__ for exercise in EXERCISES.values() if exercise.probe
-                    for function in (exercise.reference if isinstance(exercise.reference, tuple) else [exercise.reference])}
+    names = sorted({path.split(".")[1] for exercise in EXERCISES.values() for path in exercise.references}
                    - {"predict", "evaluate", "overlay", "load_checkpoint", "save_checkpoint"})  # others have such names
     run = jail.run(("builtins:exec", code.replace("NAMES", repr(names)), {}))
     assert run.stdout.strip() == "[] []", run.stdout + run.stderr

@@ -1,11 +1,15 @@
 """The examination: what counts as an answer, what an answer may rely on, and what it costs when it dies."""
 
+import ast
+import inspect
+import textwrap
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_output
 
 from grading import shard
-from grading.mark import examine, judge, selection
+from grading.mark import examine, judge, published, selection
 from grading.run import jail, library
 from helpers.exercises import EXERCISES
 from helpers.settings import CHECK_MIME
@@ -104,7 +108,8 @@ def evaluate(model, loader, num_classes, device):
     "a timed cell": ("mean_iou", "%%time\n" + MEAN_IOU),
     "a lambda": ("denormalize", "denormalize = lambda image: (image * torch.tensor(STD).view(3, 1, 1) + "
                                 "torch.tensor(MEAN).view(3, 1, 1)).clamp(0, 1)"),
-    "a partial": ("make_criterion", "import functools\nmake_criterion = functools.partial(nn.CrossEntropyLoss, ignore_index=255)"),
+    "a partial": ("make_criterion", "import functools\n"
+                                    "make_criterion = functools.partial(nn.CrossEntropyLoss, ignore_index=255)"),
     "annotations and defaults": ("predict", """
 from typing import *
 def predict(model: "nn.Module", images: torch.Tensor, *, batch: Optional[int] = None) -> torch.Tensor:
@@ -133,13 +138,15 @@ def test_helper_cells_and_names_of_the_course_are_there(the_judge):
     answer = "def mean_iou(confusion):\n    return average(ious(confusion))\n"
     before = ["import math as m", "def ious(confusion):\n    d = confusion.diag().double()\n"
               "    return d / (confusion.sum(0) + confusion.sum(1) - d)",
-              "def average(values):\n    values = [v for v in values.tolist() if not m.isnan(v)]\n    return sum(values) / len(values)"]
+              "def average(values):\n    values = [v for v in values.tolist() if not m.isnan(v)]\n"
+              "    return sum(values) / len(values)"]
     assert found("mean_iou", the_judge, answer, before=before).outcome == "right"
 
 
 def test_what_fails_in_an_own_cell_loses_no_definition_behind_it(the_judge):
     before = ["from helpers import nothing_of_this_name\nmetrics.iou_per_class(3)\nraise SystemExit\nKEEP = 1",
-              "from helpers.metrics import mean_iou as theirs, pixel_accuracy, confusion_matrix\nimport sys\nsys.exit()"]
+              "from helpers.metrics import mean_iou as theirs, pixel_accuracy, confusion_matrix\n"
+              "import sys\nsys.exit()"]
     answer = MEAN_IOU.replace("def mean_iou(confusion):", "def mean_iou(confusion):\n    assert KEEP")
     assert found("mean_iou", the_judge, answer, before=before).outcome == "right"
 
@@ -156,7 +163,8 @@ def test_an_answer_may_rely_on_the_usual_settings_whatever_a_cell_has_set(cell, 
 
 def test_a_blank_is_called_so_whatever_the_rest_does(the_judge):
     reach = "from helpers.metrics import mean_iou"
-    result = found("mean_iou", the_judge, before=["globals()['mean_iou'] = lambda c: 1.0", "exec('def mean_iou(c): return 1')"])
+    result = found("mean_iou", the_judge, before=["globals()['mean_iou'] = lambda c: 1.0",
+                                                  "exec('def mean_iou(c): return 1')"])
     assert (result.outcome, result.reason) == ("not_attempted", "mean_iou is still empty.")
     assert found("mean_iou", the_judge, before=[reach]).outcome in ("raised", "not_attempted")
 
@@ -209,7 +217,8 @@ def test_a_cell_that_ends_its_room_is_left_out(cell, says, the_judge):
 
 
 def test_death_and_time_cost_this_exercise_with_a_reason(the_judge):
-    made = notebook("mean_iou", "def mean_iou(confusion):\n    import os\n    os._exit(0)\n", others=("confusion_matrix",))
+    made = notebook("mean_iou", "def mean_iou(confusion):\n    import os\n    os._exit(0)\n",
+                    others=("confusion_matrix",))
     result = examine.examine(made, "mean_iou", 7, the_judge)
     assert result.outcome == "not_run" and "ended the Python process" in result.reason
     assert examine.examine(made, "confusion_matrix", 7, the_judge).outcome == "right"
@@ -249,7 +258,8 @@ def test_the_checks_words_are_used_where_an_answer_is_wrong_and_nowhere_else():
 
 def test_outputs_of_the_notebooks_own_run_decide_no_points():
     from nbgrader.utils import determine_grade
-    cell = graded([new_output("execute_result", {"text/plain": "4.0"}), new_output("error", ename="E", evalue="x", traceback=[])])
+    cell = graded([new_output("execute_result", {"text/plain": "4.0"}),
+                   new_output("error", ename="E", evalue="x", traceback=[])])
     examine.write(cell, examine.Finding("right"))
     assert determine_grade(cell) == (4, 4) and cell.metadata["course"]["outcome"] == "right"
     cell = graded([new_output("execute_result", {"text/plain": "4.0"})])
@@ -258,8 +268,9 @@ def test_outputs_of_the_notebooks_own_run_decide_no_points():
     assert cell.metadata["course"] == {"outcome": "wrong", "reason": "No.", "misconception": "dice"}
 
 
-@pytest.mark.parametrize("told", [b"", b"null", b"[]", b"{", b"\xff", b'{"answers": ' + b"[" * 100_000, b'{"answers": 1' + b"0" * 400
-                                  + b"}", b'{"answers": {"a": NaN}}', b'{"missing": 3, "failed": [], "raised": {}}',
+@pytest.mark.parametrize("told", [b"", b"null", b"[]", b"{", b"\xff", b'{"answers": ' + b"[" * 100_000,
+                                  b'{"answers": 1' + b"0" * 400 + b"}", b'{"answers": {"a": NaN}}',
+                                  b'{"missing": 3, "failed": [], "raised": {}}',
                                   b'{"failed": {"x": 1, "1": null, "2": "\\ud800"}, "raised": "\\ud800"}'])
 def test_whatever_a_room_tells_is_judged_without_a_crash(told):
     result = judge.compare("mean_iou", 5, told)
@@ -268,14 +279,31 @@ def test_whatever_a_room_tells_is_judged_without_a_crash(told):
     str(result).encode()
 
 
+# ---- the published solution ----
+
+def flagged(name, answer):
+    made = notebook(name, answer)
+    return [(flag["kind"], flag["exercise"]) for flag in published.flags(filter(selection.is_own, made.cells))]
+
+
+def test_the_published_solution_is_flagged_also_renamed_and_laid_out_anew():
+    right = golden.answers("05_evaluation")["mean_iou"]
+    assert flagged("mean_iou", right) == [("published solution", "mean_iou")]
+    renamed = ast.unparse(ast.parse(right)).replace("confusion", "matrix").replace("intersection", "both")
+    assert renamed != right and flagged("mean_iou", renamed) == [("published solution", "mean_iou")]
+    assert flagged("mean_iou", MEAN_IOU) == flagged("mean_iou", WRONG) == []
+
+
+def test_what_is_too_short_to_be_written_in_two_ways_is_no_published_solution():
+    for name in ("predict", "make_criterion", "choose_device"):
+        assert flagged(name, golden.answers(EXERCISES[name].notebook)[name]) == []
+
+
 # ---- libraries ----
 
 @pytest.mark.parametrize("name", library.exercises())
 def test_a_library_holds_no_reference_no_check_and_no_mistake(name):
     """Neither as text nor as bytecode."""
-    import ast
-    import inspect
-    import textwrap
     exercise = EXERCISES[name]
     references = exercise.reference if isinstance(exercise.reference, tuple) else (exercise.reference,)
     forbidden = {ast.dump(ast.parse(textwrap.dedent(inspect.getsource(each))).body[0]) for each in references}

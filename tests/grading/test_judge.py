@@ -15,6 +15,10 @@ WRONG, RIGHT = ([pair for name in library.exercises() for pair in classes.source
 SEED = 2 ** 31 - 2
 
 
+def named(value):
+    return str(value) if isinstance(value, bank.Answer) else ""
+
+
 @pytest.fixture(scope="module")
 def the_judge():
     with examine.Judge() as made:
@@ -31,12 +35,12 @@ def outcome(exercise, source, the_judge, seed=SEED):
     return examine.examine(notebook(exercise, source), exercise, seed, the_judge)
 
 
-@pytest.mark.parametrize("answer, source", WRONG, ids=lambda value: str(value) if isinstance(value, bank.Answer) else "")
+@pytest.mark.parametrize("answer, source", WRONG, ids=named)
 def test_a_wrong_answer_earns_nothing(answer, source, the_judge):
     assert outcome(answer.exercise, source, the_judge).outcome != "right"
 
 
-@pytest.mark.parametrize("answer, source", RIGHT, ids=lambda value: str(value) if isinstance(value, bank.Answer) else "")
+@pytest.mark.parametrize("answer, source", RIGHT, ids=named)
 def test_a_right_answer_earns_its_points(answer, source, the_judge):
     found = outcome(answer.exercise, source, the_judge)
     assert found.outcome == "right", found

@@ -14,9 +14,9 @@ from grading.mark import flags
 from grading.restore.answers import RestoreAnswers, restore
 from grading.restore.commenting import comment_out
 from helpers.exercises import EXERCISES
+from tests.exercises import bank
 from tests.support import golden
 from tests.support.mangled import MANGLES, answers, as_bytes, checks, marks
-from tests.exercises import bank
 from tools import notebooks
 
 # the answers are other ones there, which do the same
