@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from helpers import exercises
+from grading.run import library
 from helpers.settings import ROOT
 from tools import notebooks, release
 
@@ -134,3 +135,11 @@ def test_results_of_the_course_have_the_promised_keys():
     assert {"dataset", "device", "mean_iou", "baseline_mean_iou", "untrained_mean_iou", "seconds",
             "notebooks"} <= results.keys()
     assert set(results["notebooks"]) == set(notebooks.NAMES)
+
+
+@pytest.mark.parametrize("name", notebooks.NAMES)
+def test_the_first_and_the_last_cell_do_no_harm_where_an_answer_is_examined(name):
+    cells = code_cells(read(name))
+    modules = {alias.name for cell in (cells[0], cells[-1]) for node in ast.walk(ast.parse(cell.source))
+               if isinstance(node, ast.ImportFrom) and node.module == "helpers" for alias in node.names}
+    assert modules == {"notebook", "handin"} and modules <= set(library.QUIET)
