@@ -52,8 +52,8 @@ class _Built:
         head = self.lraspp.classifier
         if not all(hasattr(head, name) for name in ("low_classifier", "high_classifier", "cbr", "scale")):
             self.fail("whole_head_new", f"{self.call} has {show(head)} in the place of `model.classifier`. "
-                      "You replaced the whole head. Replace only its last two convolutions, `classifier.low_classifier` and "
-                      "`classifier.high_classifier`.")
+                      "You replaced the whole head. Replace only its last two convolutions, "
+                      "`classifier.low_classifier` and `classifier.high_classifier`.")
         linear = next((name for name in ("low_classifier", "high_classifier")
                        if any(isinstance(module, nn.Linear) for module in getattr(head, name).modules())), None)
         if linear:
@@ -181,18 +181,18 @@ def check(student, seed):
         if same(fresh.lraspp.state_dict()["backbone.0.0.weight"], state["backbone.0.0.weight"]):
             student.fail("always_pretrained", "build_model(6) loaded pretrained weights, though `weights` is None. "
                          "Pass the argument `weights` on, whatever it is.")
-        needs_network = bool(asked)
+        downloads = bool(asked)
         for num_classes in (4, 21):
             built = _Built(student, num_classes, WEIGHTS)
             built.has_classes(elsewhere=[6])
             built.gives_logits(images)
             built.keeps(state)
             built.is_new(state)
-    line = "build_model has two new final layers of the right width, and keeps all other pretrained weights."
-    if needs_network:
-        line += ("\n  (Without `weights`, yours still downloads an ImageNet backbone; `weights_backbone=None` starts "
-                 "from random numbers and needs no network.)")
-    return line
+    if downloads:
+        student.fail("fetches_backbone", "build_model(6) downloaded an ImageNet backbone, though `weights` is None: a "
+                     "random start, without a download. It is torchvision's default for the backbone; pass "
+                     "`weights_backbone=None` as well.")
+    return "build_model has two new final layers of the right width, and keeps all other pretrained weights."
 
 
 def inputs(seed):
@@ -203,11 +203,13 @@ def inputs(seed):
 def run(build_model, drawn):
     """What can be read off each model."""
     results, seed = [], drawn["seed"]
-    with no_network(seed):
+    with no_network(seed) as asked:
         for num_classes, pretrained in drawn["models"]:
+            asked.clear()
             built = call(build_model, num_classes, *[WEIGHTS] * pretrained)
             try:
                 results.append(fingerprint(built["value"], num_classes, pretrained, made_up(seed)))
+                results.append({"fetched without being asked": bool(asked) and not pretrained})
             except Exception as error:
                 results.append({"error": type(error).__name__})
     return results

@@ -1,9 +1,12 @@
 """Exercise 4.3: the pair save_checkpoint, load_checkpoint."""
 
+import contextlib
 import copy
+import os
 import zipfile
 from numbers import Integral
 from pathlib import Path
+from unittest import mock
 
 import torch
 
@@ -72,6 +75,7 @@ def check(save, load, seed):
     _refuses_another_model(load, path)
     _works_on_any_device(load, path, seed)
     _survives_dying(save, load, path, seed)
+    _in_one_go(save, path, seed)
     return "checkpoint: training goes on where it stopped, on any device, and a file is whole or not there."
 
 
@@ -211,6 +215,44 @@ def _survives_dying(save, load, path, seed):
                   "by the new one in one go.")
 
 
+@contextlib.contextmanager
+def moves_noted(path):
+    """Yields a list that gets the folder of each file that is moved to `path`."""
+    folders, path = [], Path(path).resolve()
+
+    def noting(move):
+        def moved(source, target, *args, **kwargs):
+            if Path(target).resolve() == path:
+                folders.append(Path(source).resolve().parent)
+            return move(source, target, *args, **kwargs)
+        return moved
+    with mock.patch.object(os, "replace", noting(os.replace)), mock.patch.object(os, "rename", noting(os.rename)):
+        yield folders
+
+
+def replaces(save, path, model, optimizer, epoch):
+    """How `save` puts a new file over an old one: "replaced", "written over", or "from another folder"."""
+    with open(path, "rb") as old, moves_noted(path) as folders:  # held open, so that its number is not used again
+        save(path, model, optimizer, epoch)
+        same_file = os.path.samestat(os.fstat(old.fileno()), os.stat(path))
+    if same_file:
+        return "written over"
+    return "replaced" if all(folder == path.parent.resolve() for folder in folders) else "from another folder"
+
+
+def _in_one_go(save, path, seed):
+    """The new file takes the place of the old one at once."""
+    how = replaces(save.attempt, path, *trained(seed), EPOCH)
+    if how == "written over":
+        save.fail("copied_over", "save_checkpoint wrote over the old checkpoint: while it writes there is no "
+                  "whole file at `path`. Do not copy: `os.replace(temporary, path)` puts the new file there in one go.")
+    if how == "from another folder":
+        save.fail("another_folder", "save_checkpoint wrote its temporary file to another folder. That may be on "
+                  "another disk, and from there a file can only be copied, not replaced in one go. Write it beside "
+                  "`path`, as in "
+                  "`path.with_suffix(\".tmp\")`.")
+
+
 def run(functions, seed):
     """A restart: what is restored, and what becomes of files that do not fit, come from a GPU, or die half-way."""
     save, load = functions
@@ -234,7 +276,8 @@ def run(functions, seed):
     call(save, path, dying, torch.optim.Adam(dying.parameters()), epoch + 1)
     survivor, its_optimizer = fresh(seed)
     data["after dying"] = "error" not in call(load, path, survivor, its_optimizer)
-    return data | {"survivor": survivor.state_dict()}
+    how = replaces(lambda *args: call(save, *args), path, *trained(seed), epoch) if path.is_file() else "not there"
+    return data | {"survivor": survivor.state_dict(), "new file": how}
 
 
 EXERCISE = Exercise(number="4.3", name="checkpoint", title="Save and resume", points=5, notebook="04_training",

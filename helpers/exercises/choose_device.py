@@ -11,7 +11,6 @@ from helpers.exercises.core import Exercise
 from helpers.exercises.probe import Probe, call
 from helpers.exercises.values import show
 
-
 # What a machine has: in words, CUDA there, MPS there, what its PyTorch was built for, the right answer
 MACHINES = [
     ("with an NVIDIA GPU", True, False, "cuda", "cuda"),

@@ -121,12 +121,20 @@ def inputs(seed):
         target[torch.rand(target.shape, generator=generator) < 0.2] = IGNORE_INDEX
         target[0, :3], prediction[0, :3] = num_classes - 1, torch.tensor([num_classes - 1, 0, 0])
         cases.append((target, prediction, num_classes))
-    return cases
+    target, prediction, _ = cases[3]
+    return [*cases, *((target[:4].reshape(shape), prediction[:4].reshape(shape), 4) for shape in [(2, 2, 7), (28,)])]
 
 
 def check(student, seed):
     cases = inputs(seed)
-    student.compare(metrics.confusion_matrix, cases, MISTAKES, "a tensor Int64[num_classes, num_classes]")
+    expects = "a tensor Int64[num_classes, num_classes]"
+    student.compare(metrics.confusion_matrix, cases[:5], MISTAKES, expects)
+    for case in cases[5:]:
+        outcome = student.attempt(*case)
+        if outcome.error is not None:
+            student.fail("two_axes_only", f"{student.stopped(outcome.error)}\nIt works on [H, W]; a batch is [N, H, "
+                         "W], and a row of pixels has one axis only. `target.flatten()` makes one row of all.")
+    student.compare(metrics.confusion_matrix, cases[5:], MISTAKES, expects)
     return "confusion_matrix counts every pair once, rows are targets, and void is left out."
 
 

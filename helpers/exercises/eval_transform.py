@@ -11,7 +11,6 @@ from helpers.exercises.replay import perform, recorded, replayed
 from helpers.exercises.values import same, show
 
 
-
 def check(student, seed):
     size = 60
     transform, mosaic = Transform(student, size), pictures.mosaic(seed)
@@ -37,13 +36,20 @@ def check(student, seed):
 
 def _whole(transform, grid):
     """End the check unless all 16 cells show, equally large, and in their order."""
-    target = transform(grid)[1]
+    image, target = transform(grid)
     areas = torch.bincount(target.flatten(), minlength=256)[list(grid.labels)].float()
     if areas.min() < 0.8 * areas.max():
         shown = f"{int((areas > 0.8 * areas.max()).sum())}"
         transform.fail("crops", f"An image of {grid.image.width} x {grid.image.height} pixels was divided into 16 "
                        f"equal parts; {transform.name} shows only {shown} of them whole. Validation scores the whole "
                        "image: resize to (size, size), or fit it in and fill with void.")
+    for label in grid.labels:
+        inside = pictures.interior(target) & (target == label)
+        away = (pictures.pixels(image)[:, inside] - pictures.grid_colour(label)[:, None] / 255).abs().amax(0) > 0.1
+        if away.float().mean() > 0.2:
+            transform.fail("apart", f"On an image of {grid.image.width} x {grid.image.height} pixels, {transform.name} "
+                           "did not do the same to both: parts of the target lie on other parts of the image. Resize "
+                           "image and mask in the same way, without a crop.")
     along = pictures.axes(target, grid)
     if not all(along) or any(axis.mirrored for axis in along):
         transform.fail("mirrored", f"{transform.name} mirrored or turned the image. In validation leave it as it is.")

@@ -13,15 +13,19 @@ from helpers.exercises.probe import Probe, call
 from helpers.exercises.values import a_kind, describe, is_number, show
 
 
+def small_lraspp(seed, frozen=False, more=False):
+    """An LR-ASPP with a backbone of four layers; two of them share their weights.
 
-def small_lraspp(seed, frozen=False):
-    """An LR-ASPP with a backbone of three layers; two of them share their weights, the first may be frozen."""
+    The first may be `frozen`; the model may have `more` parts than backbone and classifier.
+    """
     torch.manual_seed(seed)
     layers = [nn.Conv2d(3, 4, 3, 2, 1), nn.Sequential(nn.Conv2d(4, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU()),
               nn.Conv2d(4, 4, 3, 2, 1), nn.Conv2d(4, 6, 3, 2, 1)]
     layers[2].weight = layers[1][0].weight
     backbone = IntermediateLayerGetter(nn.Sequential(*layers), {"1": "low", "3": "high"})
     model = LRASPP(backbone, low_channels=4, high_channels=6, num_classes=3, inter_channels=5)
+    if more:
+        model.aux_classifier, model.after_backbone = nn.Conv2d(6, 3, 1), nn.Conv2d(3, 3, 1)
     if frozen:
         model.backbone["0"].requires_grad_(False)
         model.classifier.scale.requires_grad_(False)
@@ -29,6 +33,9 @@ def small_lraspp(seed, frozen=False):
 
 
 _COMPARED = ("must match the size of tensor", "Boolean value of Tensor")  # how `p in parameters` ends
+
+
+_LAST = ("classifier.low_classifier", "classifier.high_classifier")
 
 
 def _members(student, group):
@@ -82,8 +89,8 @@ def rates(student, model, lr):
 
 
 def check(student, seed):
-    for number, (lr, frozen) in enumerate([(0.01, False), (0.5, True)]):
-        model = small_lraspp(seed + number, frozen)
+    for number, (lr, *parts) in enumerate([(0.01, False), (0.5, True), (0.2, False, True)]):
+        model = small_lraspp(seed + number, *parts)
         trainable = {id(p): name for name, p in model.named_parameters() if p.requires_grad}
         found = rates(student, model, lr)
         if sum(p.requires_grad for p in model.parameters()) != len(trainable):
@@ -116,12 +123,15 @@ def _once_each(student, model, found, trainable):
         student.fail("twice", f"`{twice[0]}` is in the groups more than once, so it would be trained more than once. "
                      "`model.parameters()` holds the head too, and layers may share their weights.")
     missing = [name for i, name in trainable.items() if i not in ids]
-    if missing == [name for name in trainable.values() if name.startswith("classifier")]:
+    if missing == [name for name in trainable.values() if not name.startswith("backbone")]:
         student.fail("head_missing", "No group holds the head (`model.classifier`), so it would never learn. Were the "
                      "groups made for another head?")
     if missing == [name for name in trainable.values() if name.startswith("backbone")]:
         student.fail("backbone_missing", "No group holds the backbone, so it would stay as it is. Give it a group with "
                      "lr / 10.")
+    if missing and not any(name.startswith(("backbone", "classifier")) for name in missing):
+        student.fail("third_part_missing", f"`{missing[0]}` is in no group, so it would never learn. A model may "
+                     "have parts besides `backbone` and `classifier`: all that is not in the backbone gets `lr`.")
     if missing:
         student.fail("some_missing", f"{len(missing)} of {len(trainable)} trainable parameters are in no group, such "
                      f"as `{missing[0]}`: they would never learn.")
@@ -129,10 +139,16 @@ def _once_each(student, model, found, trainable):
 
 def _right_rates(student, found, trainable, lr):
     """End the check unless the backbone has lr / 10 and the head lr."""
+    named = [rate for parameter, rate in found if trainable[id(parameter)].startswith("after_backbone")]
+    if named and all(_close(rate, lr / 10) for rate in named) and all(
+            _close(rate, lr) for parameter, rate in found if trainable[id(parameter)].startswith("classifier")):
+        student.fail("name_holds_backbone", "`after_backbone.weight` got lr / 10 and is not in "
+                     "`model.backbone`. Its name only holds the word. Ask for names that start with `backbone.`, or use "
+                     "`model.backbone.parameters()`.")
     backbone, head, new = set(), set(), set()
     for parameter, rate in found:
         name = trainable[id(parameter)]
-        (backbone if name.startswith("backbone") else new if "_classifier" in name else head).add(float(rate) / lr)
+        (backbone if name.startswith("backbone") else new if name.startswith(_LAST) else head).add(float(rate) / lr)
     inner, last = _one(backbone), _one(head | new)
     says = f"With lr = {show(lr)} the backbone got {_times(backbone, lr)} and the head {_times(head | new, lr)}"
     if _close(inner, 0.1) and _close(last, 1):
@@ -174,15 +190,15 @@ def _times(ratios, lr):
 
 
 def inputs(seed):
-    """Seed of a small model, learning rate, and whether a part of the model is frozen."""
-    return [(seed, 0.01 + seed % 7 / 10, False), (seed, 0.5, True)]
+    """Seed of a small model, learning rate, whether a part of it is frozen, whether it has more parts than usual."""
+    return [(seed, 0.01 + seed % 7 / 10, False, False), (seed, 0.5, True, False), (seed, 0.3, False, True)]
 
 
 def run(parameter_groups, cases):
     """Each parameter in a group with its rate, in the order of their names."""
     results = []
-    for seed, lr, frozen in cases:
-        model = small_lraspp(seed, frozen)
+    for seed, lr, frozen, more in cases:
+        model = small_lraspp(seed, frozen, more)
         names = {id(parameter): name for name, parameter in model.named_parameters()}
         groups = call(parameter_groups, model, lr)
         try:

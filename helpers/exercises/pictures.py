@@ -49,8 +49,13 @@ def mosaic(seed):
 def grid(seed, upright=False):
     """100 x 80 pixels (80 x 100 `upright`), 4 x 4 cells, each with a label of its own, 1 to 16."""
     labels = 1 + np.random.default_rng(seed).permutation(16).reshape(4, 4)
-    colours = np.stack([10 * labels, 15 * (17 - labels), 15 * (labels * 7 % 17)], -1)
+    colours = np.array([[grid_colour(label).tolist() for label in row] for row in labels])
     return _pair(labels, colours, (25, 20) if upright else (20, 25), labels.flatten())
+
+
+def grid_colour(label):
+    """Float32[3] in 0..255: the colour of a cell of the grid."""
+    return torch.tensor([10.0 * label, 15 * (17 - label), 15 * (label * 7 % 17)])
 
 
 def plain(label, long=True):

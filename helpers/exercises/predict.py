@@ -9,7 +9,6 @@ from helpers.exercises.probe import Probe, call
 from helpers.exercises.values import describe
 
 
-
 def _by(labels):
     """The mistake that makes `labels` of the logits, in eval mode."""
     def imitate(model, images):

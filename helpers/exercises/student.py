@@ -9,8 +9,18 @@ import numpy as np
 import torch
 
 from helpers.exercises.core import CheckFailed
-from helpers.exercises.values import (a_kind, contrast, describe, dtype_name, has_more_than_raise, is_number, is_stub,
-                                      same, show, student_line)
+from helpers.exercises.values import (
+    a_kind,
+    contrast,
+    describe,
+    dtype_name,
+    has_more_than_raise,
+    is_number,
+    is_stub,
+    same,
+    show,
+    student_line,
+)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ import torch
 from helpers import transforms
 from helpers.exercises import pictures
 from helpers.exercises.core import Exercise
-from helpers.exercises.moving import (DRAWS, Transform, by_luck, gallery, labels_kept, moved_together,
-                                      normalised)
+from helpers.exercises.moving import DRAWS, Transform, by_luck, gallery, labels_kept, moved_together, normalised
 from helpers.exercises.probe import Probe
 from helpers.exercises.replay import perform, recorded, replayed
 from helpers.exercises.values import same

@@ -277,7 +277,7 @@ def build_model(num_classes, weights=None):
     return replaced(lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None), num_classes)
 
 
-@right("a loop, torchvision's default backbone")
+@wrong("fetches_backbone")
 def build_model(num_classes, weights=None):
     model = segmentation.lraspp_mobilenet_v3_large(weights=weights)
     for name in ("low_classifier", "high_classifier"):

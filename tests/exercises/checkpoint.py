@@ -3,7 +3,9 @@
 import io
 import os
 import pickle
+import shutil
 import tempfile
+from pathlib import Path
 
 import torch
 
@@ -223,6 +225,41 @@ class Pair:
     load_checkpoint = staticmethod(Usual.load_checkpoint)
 
 
+@wrong("copied_over")
+class Pair(Usual):
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        beside = f"{path}.tmp"
+        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, beside)
+        shutil.copy(beside, path)
+        os.remove(beside)
+
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
+@wrong("copied_over")
+class Pair(Usual):
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        buffer = io.BytesIO()
+        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, buffer)
+        Path(path).write_bytes(buffer.getvalue())
+
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
+@wrong("another_folder")
+class Pair(Usual):
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        with tempfile.TemporaryDirectory() as folder:
+            beside = os.path.join(folder, "checkpoint.pt")
+            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, beside)
+            shutil.move(beside, path)
+
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
 @right("usual")
 class Pair(Usual):
     save_checkpoint = staticmethod(Usual.save_checkpoint)
@@ -279,3 +316,36 @@ class Pair:
         model.load_state_dict(content["m"])
         optimizer.load_state_dict(content["o"])
         return content["e"] + 1
+
+
+@right("a named temporary file in the same folder")
+class Pair(Usual):
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        with tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False) as file:
+            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, file)
+        os.rename(file.name, path)
+
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
+@right("Path.replace")
+class Pair(Usual):
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        beside = Path(path).with_suffix(".tmp")
+        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, beside)
+        beside.replace(path)
+
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
+@right("shutil.move in the same folder")
+class Pair(Usual):
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        beside = str(path) + ".part"
+        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, beside)
+        shutil.move(beside, path)
+
+    load_checkpoint = staticmethod(Usual.load_checkpoint)

@@ -261,6 +261,15 @@ def eval_transform(size):
     return lambda image, mask: steps(image, mask)[::-1]
 
 
+@wrong("apart")
+def eval_transform(size):
+    def transform(image, mask):
+        image = TF.to_tensor(TF.center_crop(TF.resize(image, size), size))
+        mask = mask.resize((size, size), Image.Resampling.NEAREST)
+        return TF.normalize(image, MEAN, STD), TF.pil_to_tensor(mask)[0].long()
+    return transform
+
+
 @right("v2.Compose on a wrapped pair")
 def eval_transform(size):
     return wrapped([v2.Resize((size, size)), *to_tensor])

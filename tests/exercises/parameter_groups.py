@@ -8,6 +8,11 @@ from tests.exercises.bank import right, wrong
 OLD = nn.Conv2d(4, 3, 1)
 
 
+def others(model):
+    """All parts but the backbone."""
+    return nn.ModuleDict({name: part for name, part in model.named_children() if name != "backbone"})
+
+
 def trainable(module):
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
@@ -197,10 +202,49 @@ def parameter_groups(model, lr):
     return [{"params": backbone, "lr": lr / 10}, {"params": head, "lr": lr}]
 
 
+@wrong("third_part_missing")
+def parameter_groups(model, lr):
+    return [{"params": trainable(model.backbone), "lr": lr / 10}, {"params": trainable(model.classifier), "lr": lr}]
+
+
+@wrong("third_part_missing")
+def parameter_groups(model, lr):
+    backbone, head = [], []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and name.startswith("backbone."):
+            backbone.append(parameter)
+        elif parameter.requires_grad and name.startswith("classifier."):
+            head.append(parameter)
+    return [{"params": backbone, "lr": lr / 10}, {"params": head, "lr": lr}]
+
+
+@wrong("name_holds_backbone")
+def parameter_groups(model, lr):
+    backbone, rest = [], []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            (backbone if "backbone" in name else rest).append(parameter)
+    return [{"params": backbone, "lr": lr / 10}, {"params": rest, "lr": lr}]
+
+
+@right("by identity")
+def parameter_groups(model, lr):
+    backbone = {id(parameter) for parameter in model.backbone.parameters()}
+    return [{"params": [parameter], "lr": lr / 10 if id(parameter) in backbone else lr}
+            for parameter in model.parameters() if parameter.requires_grad]
+
+
+@right("part by part")
+def parameter_groups(model, lr):
+    return [{"params": trainable(part), "lr": lr / 10 if name == "backbone" else lr}
+            for name, part in model.named_children() if trainable(part)]
+
+
 @right("two list comprehensions")
 def parameter_groups(model, lr):
     return [{"params": [p for p in model.backbone.parameters() if p.requires_grad], "lr": lr / 10},
-            {"params": [p for p in model.classifier.parameters() if p.requires_grad], "lr": lr}]
+            {"params": [p for name, p in model.named_parameters() if p.requires_grad and "backbone" != name.split(".")[0]],
+             "lr": lr}]
 
 
 @right("by name, head first, with a print")
@@ -216,19 +260,19 @@ def parameter_groups(model, lr):
 @right("filters and generators")
 def parameter_groups(model, lr):
     return [dict(params=filter(lambda p: p.requires_grad, model.backbone.parameters()), lr=lr * 1e-1),
-            dict(params=(p for p in model.classifier.parameters() if p.requires_grad), lr=lr)]
+            dict(params=(p for p in others(model).parameters() if p.requires_grad), lr=lr)]
 
 
 @right("a group for each parameter")
 def parameter_groups(model, lr):
-    return [{"params": parameter, "lr": lr if "classifier" in name else lr / 10}
+    return [{"params": parameter, "lr": lr / 10 if name.startswith("backbone") else lr}
             for name, parameter in model.named_parameters() if parameter.requires_grad]
 
 
 @right("no weight decay for biases and norms")
 def parameter_groups(model, lr):
     groups = []
-    for module, rate in ((model.backbone, lr / 10), (model.classifier, lr)):
+    for module, rate in ((model.backbone, lr / 10), (others(model), lr)):
         parameters = [p for p in module.parameters() if p.requires_grad]
         groups += [{"params": [p for p in parameters if p.ndim > 1], "lr": rate, "weight_decay": 1e-2},
                    {"params": [p for p in parameters if p.ndim <= 1], "lr": rate, "weight_decay": 0}]
@@ -239,7 +283,7 @@ def parameter_groups(model, lr):
 def parameter_groups(model, lr):
     def named(module):
         return [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
-    return ({"params": named(model.backbone), "lr": lr / 10}, {"params": named(model.classifier), "lr": lr})
+    return ({"params": named(model.backbone), "lr": lr / 10}, {"params": named(others(model)), "lr": lr})
 
 
 @right("a set of names, plain Adam accepts it")
