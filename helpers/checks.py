@@ -1,7 +1,6 @@
 """Instant checks: `checks.mean_iou(mean_iou)` passes, or names the mistake and says where to look."""
 
 import functools
-
 import re
 
 from IPython import get_ipython
@@ -14,7 +13,6 @@ from helpers.exercises.core import CheckFailed
 from helpers.exercises.guard import as_found
 from helpers.exercises.student import Student
 from helpers.exercises.values import describe
-
 
 _broken = set()  # functions whose newest cell has a syntax error, so that an older version is checked
 

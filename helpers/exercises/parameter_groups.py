@@ -143,8 +143,8 @@ def _right_rates(student, found, trainable, lr):
     if named and all(_close(rate, lr / 10) for rate in named) and all(
             _close(rate, lr) for parameter, rate in found if trainable[id(parameter)].startswith("classifier")):
         student.fail("name_holds_backbone", "`after_backbone.weight` got lr / 10 and is not in "
-                     "`model.backbone`. Its name only holds the word. Ask for names that start with `backbone.`, or use "
-                     "`model.backbone.parameters()`.")
+                     "`model.backbone`. Its name only holds the word. Ask for names that start with `backbone.`, or "
+                     "use `model.backbone.parameters()`.")
     backbone, head, new = set(), set(), set()
     for parameter, rate in found:
         name = trainable[id(parameter)]
