@@ -43,8 +43,8 @@ def main():
     except KeyboardInterrupt:
         sys.exit("make grade: stopped; what was graded is kept, the same command goes on from there")
     except OSError as error:
-        sys.exit(f"make grade: {error.strerror or error} ({show(error.filename or arguments.output)}); what was graded is "
-                 "kept: free some space or mend the folder, then run it again")
+        sys.exit(f"make grade: {error.strerror or error} ({show(error.filename or arguments.output)}); what was "
+                 "graded is kept: free some space or mend the folder, then run it again")
 
 
 def grade(arguments):
@@ -56,8 +56,8 @@ def grade(arguments):
     problems = _take_in(arguments.submissions, folder)
     names, kept = ingest.names(folder), _kept(folder)
     if not kept:
-        raise SettingsError(f"submissions: expected notebooks of this course in {arguments.submissions or show(folder)}, "
-                            "found none")
+        raise SettingsError(f"submissions: expected notebooks of this course in "
+                            f"{arguments.submissions or show(folder)}, found none")
     images = voc_images.of(folder)
     graded = []
     for submission, result in _graded(kept, folder, images, arguments):
@@ -213,8 +213,8 @@ def _summary(graded, problems, written, failed, folder):
     print(f"\n{len(totals)} students have marks; half of them have {statistics.median(totals.values()):g} or more of "
           f"{best:g} points.")
     if by_hand or late:
-        print(f"{_count(by_hand, 'mark was', 'marks were')} given by hand, {_count(late, 'notebook', 'notebooks')} lost "
-              "points for coming late.")
+        print(f"{_count(by_hand, 'mark was', 'marks were')} given by hand, {_count(late, 'notebook', 'notebooks')} "
+              "lost points for coming late.")
     for students, what in ((flagged, "flagged notebooks"), (ended, "notebooks that did not run to their end")):
         if students:
             print(f"Please look at the {what} of {_count(len(students), 'student', 'students')}, in the report.")
@@ -258,8 +258,8 @@ def _alone(folder):
 
 def _arguments():
     parser = argparse.ArgumentParser(prog="make grade", description=__doc__.split("\n\n")[0])
-    parser.add_argument("submissions", nargs="?", help="a folder or zip: an LMS download, or a folder for each student; "
-                        "left out, what was handed in before is graded again")
+    parser.add_argument("submissions", nargs="?", help="a folder or zip: an LMS download, or a folder for each "
+                        "student; left out, what was handed in before is graded again")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="where marks go (build/grades)")
     parser.add_argument("--remove", metavar="STUDENT", help="take the student with this id out first")
     parser.add_argument("--scheduler", default=scheduler(), help="a Dask scheduler's address")

@@ -12,8 +12,20 @@ import nbformat
 import nbgrader.api
 import sqlalchemy.exc
 from alembic.script import ScriptDirectory
-from nbgrader.api import (BaseCell, Comment, Grade, Gradebook, GradeCell, MissingEntry, Notebook, SolutionCell,
-                          SourceCell, Student, SubmittedAssignment, SubmittedNotebook)
+from nbgrader.api import (
+    BaseCell,
+    Comment,
+    Grade,
+    Gradebook,
+    GradeCell,
+    MissingEntry,
+    Notebook,
+    SolutionCell,
+    SourceCell,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
 from nbgrader.converters import Autograde
 from nbgrader.dbutil import ALEMBIC_DIR
 from nbgrader.plugins import CsvExportPlugin
@@ -30,7 +42,7 @@ _init_assignment = Autograde.init_assignment
 
 
 def _init_known_assignment(self, assignment, student):
-    """nbgrader's own `autograde` in a fresh clone, whose notebooks were released elsewhere: they are made known first."""
+    """nbgrader's own `autograde` in a fresh clone, which knows no notebooks yet: they are made known first."""
     path = self.coursedir.db_url.removeprefix("sqlite:///")
     with Gradebook(url(path), self.coursedir.course_id) as book:
         known = any(each.name == assignment for each in book.assignments)
@@ -120,11 +132,12 @@ def merge(path, results, config):
                     for submission in student.submissions
                     if submission.duedate or submission.notebooks[0].late_submission_penalty]
         for student, assignment in late:
-            AssignLatePenalties(config=config).preprocess(nbformat.v4.new_notebook(), resources(path, assignment, student))
+            AssignLatePenalties(config=config).preprocess(nbformat.v4.new_notebook(),
+                                                          resources(path, assignment, student))
 
 
 def forget(path, kept):
-    """Take out marks of notebooks that are not `kept`, (student, assignment) pairs: the file turned out to be another's.
+    """Take out marks of notebooks that are not `kept` (student, assignment): the file turned out to be another's.
 
     What has a mark by hand stays, whether or not there is a file.
     """
@@ -204,7 +217,8 @@ def _renew_cells(book, name, notebook):
               for kind, test in ((GradeCell, is_grade), (SolutionCell, is_solution), (SourceCell, lambda cell:
                                  is_grade(cell) or is_solution(cell) or is_locked(cell)))}
     for kind, cells in wanted.items():
-        old = known.source_cells if kind is SourceCell else [cell for cell in known._base_cells if isinstance(cell, kind)]
+        old = known.source_cells if kind is SourceCell else [
+            cell for cell in known._base_cells if isinstance(cell, kind)]
         for cell in [cell for cell in old if cell.name not in cells]:
             for mark in [] if kind is SourceCell else [*cell.grades, *cell.comments]:
                 book.db.delete(mark)

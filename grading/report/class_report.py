@@ -57,12 +57,14 @@ def summary(results):
     totals = [student["total"] for student in students]
     most = sum(best.values())
     titles = course.titles()
-    return {"titles": titles, "students": students, "names": names, "best": best, "most": most, "notebooks": len(results),
+    return {"titles": titles, "students": students, "names": names, "best": best, "most": most,
+            "notebooks": len(results),
             "median": statistics.median(totals) if totals else 0,
             "ended": [result for result in results if result["problem"]],
             "histograms": [("All notebooks", histogram(totals, most))] * (len(names) > 1) +
-                          [(titles.get(name, name), histogram([result["score"] for result in results if result["assignment"] == name],
-                                            best[name])) for name in names],
+                          [
+                (titles.get(name, name), histogram([result["score"] for result in results
+                                                    if result["assignment"] == name], best[name])) for name in names],
             "exercises": _exercises(results), "misconceptions": _misconceptions(results), "flags": _flags(results),
             "groups": similar.groups(results), "repairs": _repairs(results), "labels": _labels(students)}
 

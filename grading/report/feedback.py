@@ -279,7 +279,8 @@ def _output(output, graded):
         return {"label": label, "image": None, "text": _text(output.text)}
     for mime in ("image/png", "image/jpeg"):
         if mime in output.data:
-            return {"label": "This code showed:", "image": Markup(f"data:{mime};base64,{output.data[mime]}"), "text": ""}
+            picture = Markup(f"data:{mime};base64,{output.data[mime]}")
+            return {"label": "This code showed:", "image": picture, "text": ""}
     return {"label": "This code showed:", "image": None, "text": _text(output.data["text/plain"])}
 
 

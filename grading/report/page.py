@@ -23,7 +23,8 @@ _FORMATTER = HtmlFormatter(nowrap=True)
 
 def clean(text, most=300):
     """`text` without characters that turn or hide it, at most `most` characters of it in whole words."""
-    return shortened(_UNSEEN.sub("\N{REPLACEMENT CHARACTER}", str(text).replace("\r\n", "\n").replace("\r", "\n")), most)
+    text = str(text).replace("\r\n", "\n").replace("\r", "\n")
+    return shortened(_UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text), most)
 
 
 @functools.lru_cache(maxsize=2000)

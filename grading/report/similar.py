@@ -182,7 +182,7 @@ def _pairs(forms, shared, count):
                                for copied in COPIED]).reshape(len(COPIED), -1))
     extra = defaultdict(lambda: defaultdict(float))
     most = {"comment": COMMENT_MOST, "name": NAMES_MOST, "layout": LAYOUT_MOST}
-    for (key, a, b), found in shared.items():
+    for (_, a, b), found in shared.items():
         for kind, limit in most.items():
             extra[a][b] += min(limit, sum(bits for (this, _), bits in found.items() if this == kind))
     for start in range(0, count, BLOCK):

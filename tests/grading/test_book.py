@@ -13,6 +13,7 @@ import zipfile
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_output
 from nbgrader.apps import NbGrader
 
@@ -79,12 +80,14 @@ def stand_in(client, tasks):
                 fields = {"outcome": "right"}
                 if answer.strip() != right.get(exercise, "").strip():
                     blank = "NotImplementedError" in answer
-                    fields = {"outcome": "not_attempted" if blank else "wrong", "misconception": None if blank else "odd",
+                    fields = {"outcome": "not_attempted" if blank else "wrong",
+                              "misconception": None if blank else "odd",
                               "reason": None if blank else "It returned 'nothing'."}
                     cell.outputs = [new_output("error", ename="Wrong", evalue="", traceback=[])]
                 cell.metadata["course"] = fields
         notebook.metadata["course"] = {"repairs": about.repairs, "flags": about.flags, "graded": "2026-11-25"}
-        yield key, {"assignment": task.assignment, **results.collect(notebook), "seconds": 1.0}, nbformat.writes(notebook)
+        result = {"assignment": task.assignment, **results.collect(notebook), "seconds": 1.0}
+        yield key, result, nbformat.writes(notebook)
 
 
 @pytest.fixture
@@ -198,6 +201,15 @@ def test_after_a_change_of_points_everybody_is_graded_again_from_what_is_kept(tm
     assert "2 are graded again: what decides their marks has changed." in classroom(folder, late)
     assert {mark.max_score for mark in gradebook.marks(folder / "gradebook.db").values()} == {30}
     assert "by hand" not in (folder / "feedback/ada/01_setup/01_setup.html").read_text(encoding="utf-8")
+
+
+def test_a_wrong_answer_to_an_exercise_without_points_is_wrong_and_nobody_gave_it_a_mark(tmp_path, two, classroom,
+                                                                                         monkeypatch):
+    reissue(monkeypatch, points_of("choose_device", 0))
+    printed = classroom(tmp_path / "grades", two)
+    page = BeautifulSoup((tmp_path / "grades/feedback/ada/01_setup/01_setup.html").read_text(), "html.parser")
+    said = page.select_one("#check-1 .said")
+    assert said.text == "It returned 'nothing'." and said["class"] == ["said"] and "by hand" not in printed
 
 
 @pytest.mark.parametrize("change", [without("choose_device"), lambda notebook: None], ids=["removed", "the same"])

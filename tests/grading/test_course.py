@@ -45,7 +45,8 @@ def graded(cell):
 
 
 DECIDES = {
-    "a reference": lambda at: edit(at / "helpers/metrics.py", "def mean_iou(confusion):", "def mean_iou(confusion, *_):"),
+    "a reference": lambda at: edit(at / "helpers/metrics.py", "def mean_iou(confusion):",
+                                   "def mean_iou(confusion, *_):"),
     "the reference among the figures": lambda at: edit(at / "helpers/plotting.py", "def overlay(", "def overlay(*_, "),
     "the judge": lambda at: edit(at / "grading/mark/judge.py", "import json", "import json, math"),
     "how answers are put back": lambda at: edit(at / "grading/restore/answers.py", "import ast", "import ast, math"),

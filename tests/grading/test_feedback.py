@@ -130,14 +130,14 @@ def test_nothing_runs_even_where_a_viewer_ignores_the_policy(hostile_page, chrom
     assert visit(chromium, bare) == (False, [])
 
 
-def test_the_hostile_notebook_does_run_in_a_page_that_is_not_made_safe(chromium, tmp_path):
+def test_the_hostile_notebook_does_run_in_a_page_that_is_not_made_safe(chromium, tmp_path):  # noqa: F811
     html, _ = HTMLExporter(template_name="classic").from_notebook_node(hostile())
     (tmp_path / "unsafe.html").write_text(html, encoding="utf-8", errors="replace")
     ran, asked = visit(chromium, tmp_path / "unsafe.html")
     assert ran and asked
 
 
-def test_formgrader_shows_a_hostile_notebook_without_running_it(chromium, tmp_path):
+def test_formgrader_shows_a_hostile_notebook_without_running_it(chromium, tmp_path):  # noqa: F811
     config = Config()
     feedback.configure(config)
     import nbgrader.server_extensions.formgrader.handlers as formgrader
@@ -230,7 +230,8 @@ def test_an_exercise_without_points_that_is_wrong_is_not_called_a_mark_by_hand(t
         book.db.commit()
     written(tmp_path)
     check = BeautifulSoup(page_of(tmp_path, "ada").read_text(encoding="utf-8"), "html.parser").select_one("#check-1")
-    assert check.select_one(".said").text == "It is always the CPU." and "good" not in check.select_one(".said")["class"]
+    said = check.select_one(".said")
+    assert said.text == "It is always the CPU." and "good" not in said["class"]
 
 
 def test_only_pages_with_something_new_are_written(tmp_path):

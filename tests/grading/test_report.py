@@ -64,7 +64,8 @@ def test_a_misconception_is_named_counted_and_explained(tmp_path):
     mistake = page.select(".mistake")[0]
     assert mistake.h3.text.startswith("grey levels · grey_levels in 1.2 Load a mask")
     assert mistake.p.text == "2 students, 100 % of those who handed it in"
-    assert mistake.select(".said")[0].text == "load_target returned 38 for …'s mask.\nSee exercise 1.2 in this notebook."
+    assert mistake.select(".said")[0].text == "load_target returned 38 for …'s mask.\n" \
+        "See exercise 1.2 in this notebook."
 
 
 def test_an_example_does_not_say_whose_it_is(tmp_path):
@@ -148,7 +149,7 @@ def test_a_click_sorts_the_students_and_without_scripts_all_can_be_read(tmp_path
     for scripts in (True, False):
         page = chromium.new_context(java_script_enabled=scripts).new_page()
         complaints = []
-        page.on("console", lambda message: complaints.append(message.text))
+        page.on("console", lambda message, complaints=complaints: complaints.append(message.text))
         page.goto((tmp_path / "report.html").as_uri())
         orders = [page.locator("table.sortable tbody th:first-child > bdi").all_inner_texts()]
         for column in ("Total", "Total", "Student") if scripts else ():

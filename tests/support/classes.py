@@ -11,8 +11,8 @@ import nbformat
 
 from helpers.settings import ROOT
 from tests import attacks
-from tests.support import classroom, golden, mangled
 from tests.exercises import bank
+from tests.support import classroom, golden, mangled
 from tools import notebooks
 
 KINDS = {"right": 0.35, "wrong": 0.35, "mangled": 0.2, "hostile": 0.1}
