@@ -148,7 +148,7 @@ class _Built:
             self.fail("weights_dropped", f"{missing}: the model starts from random numbers. Pass `weights=weights` on "
                       "to torchvision, and load nothing over it.")
         if sum(backbone) > len(backbone) / 2:
-            self.fail("backbone_reinitialised", f"{missing}: the whole backbone started anew, and with it all that it "
+            self.fail("backbone_reinitialised", f"{missing}: the whole backbone was made new, and lost all that it "
                       "had learned. Replace the two final layers alone.")
         if all(head) and not any(backbone):
             self.fail("whole_head_new", f"{missing}: the head was replaced as a whole. Its inner layers (`cbr`, "

@@ -111,7 +111,7 @@ def _restores(load, path, model, optimizer, seed):
                   "`model.state_dict()` has all of them.")
     if not same(state, wanted):
         load.fail("buffers_missing", "The weights are back, but BatchNorm's running statistics are not: they are "
-                  "buffers, no parameters. `model.state_dict()` has both.")
+                  "buffers, not parameters. `model.state_dict()` has both.")
     found, expected = its_optimizer.state_dict(), optimizer.state_dict()
     if not found["state"]:
         load.fail("optimizer_missing", "The model is back, but the optimizer has forgotten its moments (and its step "
@@ -134,7 +134,7 @@ def _readable(load, outcome):
     text = describe(outcome.error) if outcome.error is not None else ""
     if "Missing key" in text and "running_mean" in text and ".weight" not in text:
         load.fail("buffers_missing", f"load_checkpoint stopped with {text}\nThe file lacks BatchNorm's running "
-                  "statistics: they are buffers, no parameters. `model.state_dict()` has both.")
+                  "statistics: they are buffers, not parameters. `model.state_dict()` has both.")
     load.healthy(outcome)
 
 

@@ -70,10 +70,10 @@ def check(student, seed):
         if None not in found[:2] and explains(*found):
             student.fail(id, says)
     for (words, *_), outcome, device, type in zip(MACHINES, outcomes, found, wanted):
-        student.healthy(outcome, f"On a machine {words}, ")
+        student.healthy(outcome, f"On a simulated machine {words}, ")
         if device != type:
-            student.fail("different", f"On a machine {words} choose_device returned {show(outcome.value)}; expected "
-                         f"torch.device(\"{type}\"). Ask for CUDA first, then MPS, and fall back to the CPU.")
+            student.fail("different", f"On a simulated machine {words} choose_device returned {show(outcome.value)}; "
+                         f"expected torch.device(\"{type}\"). Ask for CUDA first, then MPS, and fall back to the CPU.")
         if outcome.value.index not in (None, 0):
             student.fail("second_gpu", f"choose_device returned {outcome.value!r} on a machine with one GPU, whose "
                          f"only index is 0. `torch.device(\"cuda\")` needs no index.")
@@ -86,12 +86,12 @@ MISTAKES = [
      "`torch.cuda.is_available` without `()` is a function, and a function counts as true."),
     ("always_cpu", lambda *types: set(types) == {"cpu"},
      "choose_device returned \"cpu\" on a machine with an NVIDIA GPU, and on any other. Ask inside the function, so "
-     "that each call looks at the machine anew."),
+     "that each call looks at the machine again."),
     ("always_mps", lambda *types: set(types) == {"mps"},
      "choose_device returned \"mps\" whatever the machine has. Ask `torch.backends.mps.is_available()` first."),
     ("wrong_way_round", lambda gpu, mac, none, *_: gpu != "cuda" and none == "cuda",
-     "choose_device returned \"cuda\" where there is no GPU and something else where there is one. Is a `not` too "
-     "much?"),
+     "choose_device returned \"cuda\" where there is no GPU and something else where there is one. Is there "
+     "one `not` too many?"),
     ("mps_before_cuda", lambda *types: types == ("cuda", "mps", "cpu", "cpu", "mps"),
      "With both CUDA and MPS there, choose_device returned \"mps\". CUDA comes first: ask for it first, and let "
      "nothing further down overwrite the answer (`elif`, or `return` at once)."),

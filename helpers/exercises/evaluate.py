@@ -106,7 +106,7 @@ def _explain_error(student, outcome, model, spy):
                      "values and the classes that have them. Take `.indices`, or use `argmax(1)`.")
     if isinstance(outcome.error, (RuntimeError, IndexError, ValueError)) and not chosen:
         student.fail("not_argmaxed", f"evaluate stopped with {text}\nThe logits hold a number for each class; the "
-                     "confusion matrix needs one label a pixel. Take the `argmax` over axis 1 first.")
+                     "confusion matrix needs one label for each pixel. Take the `argmax` over axis 1 first.")
     if outcome.error is None or not model.calls:
         student.healthy(outcome)
 

@@ -70,8 +70,8 @@ def _replaced(value):
 
 MISTAKES = [
     *mistakes("rgb_colours",
-              "These are the palette's colours, three numbers a pixel. In a palette PNG the pixels already are class "
-              "indices; the colours are only for looking at. Read the file without converting it.",
+              "These are the palette's colours, three numbers for each pixel. In a palette PNG the pixels already are "
+              "class indices; the colours are only for looking at. Read the file without converting it.",
               _colours, lambda path: _colours(path).permute(2, 0, 1), lambda path: _colours(path) / 255,
               lambda path: _colours(path).permute(2, 0, 1) / 255,
               lambda path: F.pad(_colours(path), (0, 1), value=255),
@@ -127,7 +127,7 @@ MISTAKES = [
               "Only object or not is left; the classes are gone. Keep the class index of each pixel.",
               lambda path: _indices(path) > 0, lambda path: (_indices(path) > 0) & (_indices(path) != 255)),
     *mistakes("one_hot",
-              "Each class has a plane of its own (one-hot). CrossEntropyLoss wants class indices, one number a pixel: "
+              "Each class has a plane of its own (one-hot). CrossEntropyLoss takes class indices, one for each pixel: "
               "[H, W].",
               lambda path: F.one_hot(_indices(path), 256),
               lambda path: F.one_hot(_indices(path), 256).permute(2, 0, 1)),

@@ -93,7 +93,7 @@ class Transform:
                       "`size` that was asked for and no batch axis.")
         if target.shape == (1, size, size):
             self.fail("channel_axis", f"{form}a target of {list(target.shape)}; expected [{size}, {size}]. The loss "
-                      "wants no channel axis: take it away with `[0]`, or `squeeze`.")
+                      "takes no channel axis: remove it with `[0]`, or `squeeze`.")
         if target.shape == (3, size, size):
             self.fail("mask_as_colours", f"{form}a target with three channels; expected class indices [{size}, "
                       f"{size}]. Do not convert the mask to RGB: its pixels are class indices.")

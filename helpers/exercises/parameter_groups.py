@@ -71,7 +71,7 @@ def rates(student, model, lr):
                      "alone. The optimizer is made of it later.")
     if isinstance(value, dict):
         student.fail("returns_dictionary", "parameter_groups returned one dictionary; expected a list of dictionaries, "
-                     "one a group, each with \"params\" and \"lr\".")
+                     "one for each group, with \"params\" and \"lr\".")
     if not isinstance(value, (list, tuple)):
         student.fail("returns_none" if value is None else "wrong_type", f"parameter_groups returned {a_kind(value)}; "
                      "expected a list of dictionaries, each with \"params\" and \"lr\".")
@@ -84,7 +84,7 @@ def rates(student, model, lr):
         student.fail("lr_missing", "A group has no \"lr\", so it gets the optimizer's default, whatever that is. Give "
                      "each group its own \"lr\".")
     if not all(is_number(rate) or torch.is_tensor(rate) for _, rate in found):
-        student.fail("wrong_type", "A group's \"lr\" is no number.")
+        student.fail("wrong_type", "A group's \"lr\" is not a number.")
     return found
 
 

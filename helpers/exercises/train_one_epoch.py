@@ -176,7 +176,7 @@ def _returned_well(student, run, reference):
         if same(value, number, 1e-5):
             student.fail(id, story + says)
     if value != value:
-        student.fail("returns_nan", story + "Something was divided by zero, or a loss was no number.")
+        student.fail("returns_nan", story + "Something was divided by zero, or a loss was not a number.")
     student.fail("different", story + "The mean per image is the sum of loss * images over all batches, divided by all "
                  "images.")
 

@@ -65,7 +65,7 @@ def left_to_chance(transform, student, grid, draws, plain_draws):
             student.fail("drawn_once", f"{name} does the same at every call: the random numbers are drawn when the "
                          "transform is made. Draw them inside, where the image comes in.")
         student.fail("no_chance", f"{name} returned the same image {len(draws)} times. In training, zoom, crop, flip "
-                     "and colours are drawn anew at each call.")
+                     "and colours are drawn again at each call.")
     if found["flip"]:
         id, often = ("always_flipped", "always") if places(draws, grid)[0][0] else ("no_flip", "never")
         student.fail(id, f"In {len(draws)} calls {name} {often} mirrored left and right. Flip in half of the calls "
