@@ -8,11 +8,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # for the plug-ins in 
 from nbgrader import preprocessors as nbgrader  # noqa: E402
 
 from grading import gradebook  # noqa: E402, F401 (nbgrader makes gradebooks without alembic on PATH)
-from grading.report import feedback  # noqa: E402
-from grading.run.execute import JailedExecute  # noqa: E402
-from grading.mark.examine import Examine  # noqa: E402
 from grading.blanks import NameTheTask  # noqa: E402
+from grading.mark.examine import Examine  # noqa: E402
+from grading.report import feedback  # noqa: E402
 from grading.restore.answers import RestoreAnswers  # noqa: E402
+from grading.run.execute import JailedExecute  # noqa: E402
 
 c = get_config()  # noqa: F821
 

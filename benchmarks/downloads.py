@@ -119,7 +119,7 @@ def whole(devkit, files):
 
 
 def process(config, archive, limit=None):
-    """`voc.prepare` in a process of its own, forked from one that has imported everything; `limit` of a file's bytes."""
+    """`voc.prepare` in a process of its own, forked from one that has imported all; `limit` of a file's bytes."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchmarks.downloads"])
     child = context.Process(target=_child, args=(config, archive, fetch.PATIENCE, limit))

@@ -13,8 +13,6 @@ from helpers import settings, training, voc
 from helpers.settings import GOAL
 
 
-
-
 class Passed(Exception):
     """The goal is reached."""
 

@@ -137,7 +137,7 @@ def notebook_name() -> str | None:
 
 
 def environment(**changes) -> dict[str, str]:
-    """This process's environment for a child, with `DATA_ROOT=path` as COURSE_DATA_ROOT and so on; None takes one out."""
+    """This process's environment for a child, `DATA_ROOT=path` as COURSE_DATA_ROOT and so on; None takes one out."""
     changed = {f"COURSE_{name}": None if value is None else str(value) for name, value in changes.items()}
     return {name: value for name, value in (os.environ | changed).items() if value is not None}
 

@@ -10,7 +10,16 @@ from functools import lru_cache, partial
 
 import torch
 from ipywidgets import (
-    HTML, BoundedIntText, Button, Checkbox, Dropdown, FloatProgress, FloatSlider, IntSlider, Layout, VBox,
+    HTML,
+    BoundedIntText,
+    Button,
+    Checkbox,
+    Dropdown,
+    FloatProgress,
+    FloatSlider,
+    IntSlider,
+    Layout,
+    VBox,
 )
 from matplotlib.patches import Rectangle
 from torchvision import tv_tensors

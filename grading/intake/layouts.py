@@ -5,7 +5,7 @@ The patterns have the group names of nbgrader's FileNameCollectorPlugin, and beg
 
 import re
 import warnings
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import dateutil.parser
 
@@ -70,7 +70,7 @@ def when(text):
             warnings.simplefilter("ignore")  # of zones that it does not know
             time = dateutil.parser.parse(text, default=datetime(2000, 1, 1))
         if time.tzinfo:
-            time = time.astimezone(timezone.utc).replace(tzinfo=None)
+            time = time.astimezone(UTC).replace(tzinfo=None)
     except Exception:  # whatever a parser of dates does with what is none
         return ""
     return time.isoformat(" ", "seconds") if 2000 <= time.year < 2100 else ""

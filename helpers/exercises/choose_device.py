@@ -82,7 +82,7 @@ def check(student, seed):
 
 MISTAKES = [
     ("always_cuda", lambda *types: set(types) == {"cuda"},
-     "choose_device returned \"cuda\" on a machine with no GPU, and on any other. Ask first, and mind the parentheses: "
+     "choose_device returned \"cuda\" on a machine with no GPU, and on any other. Ask first; mind the parentheses: "
      "`torch.cuda.is_available` without `()` is a function, and a function counts as true."),
     ("always_cpu", lambda *types: set(types) == {"cpu"},
      "choose_device returned \"cpu\" on a machine with an NVIDIA GPU, and on any other. Ask inside the function, so "

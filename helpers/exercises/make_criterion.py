@@ -35,7 +35,7 @@ def _flattened(logits, target):
 
 
 def _image_by_image(logits, target):
-    losses = [F.cross_entropy(l[None], t[None], ignore_index=IGNORE_INDEX) for l, t in zip(logits, target)]
+    losses = [F.cross_entropy(x[None], t[None], ignore_index=IGNORE_INDEX) for x, t in zip(logits, target)]
     return torch.stack(losses).mean()
 
 

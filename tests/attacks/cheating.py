@@ -156,8 +156,8 @@ def shows_what_it_likes():
 
 @answer("count_pixels", lost=LAST)
 def encodes_what_it_likes():
-    from helpers.exercises import probe as data
     import helpers.probes
+    from helpers.exercises import probe as data
     data.encode = helpers.probes.encode = lambda value: [[[1, 2, 3], True]] * 2
 
     def count_pixels(targets, num_classes):

@@ -14,7 +14,6 @@ from torchvision.transforms import v2
 from helpers.settings import MEAN, STD
 from tests.exercises.bank import right, wrong
 
-
 fill = {tv_tensors.Mask: 255, "others": 0}
 jitter = v2.ColorJitter(0.3, 0.3, 0.3)
 to_tensor = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]

@@ -118,7 +118,8 @@ def test_the_arguments_are_not_changed():
 
 @pytest.mark.parametrize("answer", [
     "make_criterion = lambda: nn.CrossEntropyLoss(ignore_index=255)",
-    "class make_criterion(nn.CrossEntropyLoss):\n    def __init__(self):\n        super().__init__(ignore_index=255)",
+    "class make_criterion(nn.CrossEntropyLoss):\n"
+    "    def __init__(self):\n        super().__init__(ignore_index=255)",
     "@torch.no_grad()\ndef make_criterion():\n    return 1",
     "async def make_criterion():\n    return 1",
     "from my_losses import void_free as make_criterion",

@@ -167,8 +167,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_notebook_is_the_one_that_the_server_or_the_editor_names_else_the_newest_that_fits(folder, monkeypatch):
-    def found(namespace={}):
-        return handin.find_notebook(EXERCISES[NAME], namespace)[1].name
+    def found(namespace=None):
+        return handin.find_notebook(EXERCISES[NAME], namespace or {})[1].name
     assert found() == "copy.ipynb"
     os.utime(folder / "mine.ipynb", (3000, 3000))
     assert found() == "mine.ipynb"
