@@ -9,8 +9,8 @@ import sys
 import nbformat
 import pytest
 
-from helpers import exercises
 from grading.run import library
+from helpers import exercises
 from helpers.settings import ROOT
 from tools import notebooks, release
 
