@@ -1,4 +1,4 @@
-"""What a student sees when something goes wrong: one line that says what to do, in JupyterLab as `make lab` starts it."""
+"""What a student sees when something goes wrong: one line that says what to do, in the JupyterLab of `make lab`."""
 
 import re
 
