@@ -29,8 +29,13 @@ c.ClearOutput.remove_metadata_fields = ["collapsed", "scrolled", "execution", "E
 
 # The student's answers are put into the pristine release first
 c.Autograde.sanitize_preprocessors = [
-    RestoreAnswers, nbgrader.ClearOutput, nbgrader.DeduplicateIds, nbgrader.OverwriteKernelspec, nbgrader.OverwriteCells,
-    nbgrader.CheckCellMetadata]
+    RestoreAnswers,
+    nbgrader.ClearOutput,
+    nbgrader.DeduplicateIds,
+    nbgrader.OverwriteKernelspec,
+    nbgrader.OverwriteCells,
+    nbgrader.CheckCellMetadata,
+]
 # Plain nbgrader's, with a jail for the execution and the examination behind it; nothing that could act is kept
 c.Autograde.autograde_preprocessors = [
     JailedExecute, Examine, nbgrader.IgnorePattern, nbgrader.LimitOutput, nbgrader.SaveAutoGrades,

@@ -53,7 +53,9 @@ def main():
     cases += [("disk full at random", "", "ok", disk_full, (files, archives, f"voc.{kind}", run))
               for kind in KINDS for run in range(RUNS)]
     cases += [("hostile archive", kind, harm, hostile, (harm, kind)) for harm in HARM for kind in KINDS]
-    cases += [("damaged archive", kind, f"{kind} {run}", damaged, (kind, run)) for kind in KINDS for run in range(DAMAGED)]
+    cases += [
+        ("damaged archive", kind, f"{kind} {run}", damaged, (kind, run)) for kind in KINDS for run in range(DAMAGED)
+    ]
     cases += [("torchvision's weights", "", fault, weights, (fault,)) for fault in (*GOOD, *BAD)]
     report(cases)
 
@@ -76,7 +78,9 @@ def report(cases):
     print(f"{'what':24}{'':18}{'cases':>7}{'right bytes':>13}{'right sentence':>16}{'neither':>9}")
     total = {"cases": 0, "right bytes": 0, "right sentence": 0, "corrupt": 0}
     for (group, detail), row in [*table.items(), (("all", ""), total)]:
-        print(f"{group:24}{detail:18}{row['cases']:7}{row['right bytes']:13}{row['right sentence']:16}{row['corrupt']:9}")
+        print(
+            f"{group:24}{detail:18}{row['cases']:7}{row['right bytes']:13}{row['right sentence']:16}{row['corrupt']:9}"
+        )
         for key in total:
             total[key] += row[key] if row is not total else 0
     print("kills: " + ", ".join(f"{count} {when}" for when, count in KILLS.items()))
@@ -86,7 +90,9 @@ def report(cases):
 def configure(folder, archives, name, urls, known=True):
     """Settings for `folder`, and the published archive replaced by this one; `known`: its size too."""
     content = archives[name]
-    voc._ARCHIVE = fetch.File(name, tuple(urls), f"md5:{hashlib.md5(content).hexdigest()}", len(content) if known else None)
+    voc._ARCHIVE = fetch.File(
+        name, tuple(urls), f"md5:{hashlib.md5(content).hexdigest()}", len(content) if known else None
+    )
     return SimpleNamespace(dataset="voc", data_root=folder / "data", mirrors=())
 
 
@@ -104,7 +110,9 @@ def outcome_of(config, files, verdicts=(), known=True):
     except settings.SettingsError as error:
         lines = str(error).splitlines()[1:-1]
         right = len(lines) == len(verdicts) and all(
-            re.search(verdict if known else f"{verdict}|wrong bytes|cut off|stalled", line) for verdict, line in zip(verdicts, lines))
+            re.search(verdict if known else f"{verdict}|wrong bytes|cut off|stalled", line)
+            for verdict, line in zip(verdicts, lines)
+        )
         return "right sentence" if right and "DATASET=shapes" in str(error) and not devkit.exists() else str(error)
     return whole(devkit, files) or "right bytes"
 

@@ -96,8 +96,20 @@ def throughput(everybody, model, workers):
     with tempfile.TemporaryDirectory() as folder:
         classes.write(Path(folder, "class"), everybody, model)
         start = time.perf_counter()
-        run = subprocess.Popen([sys.executable, "-m", "grading.grade", f"{folder}/class", "--output", f"{folder}/grades",
-                                "--workers", str(workers)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "grading.grade",
+                f"{folder}/class",
+                "--output",
+                f"{folder}/grades",
+                "--workers",
+                str(workers),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         peak = _most_memory(run)
         seconds = time.perf_counter() - start
         marks = _marks(Path(folder, "grades"))

@@ -141,8 +141,10 @@ def create(name, num_classes, weights=None):
     fitting = _names_for(state) if state else MODELS
     name = name or (fitting[0] if fitting else "a model of the course")
     if name not in fitting:
-        raise SettingsError(f"weights: expected those of {name}, found {fitting[0] if fitting else 'unknown layers'} in "
-                            f"{show(weights)}; name the model that fits with MODEL=, or leave WEIGHTS out")
+        raise SettingsError(
+            f"weights: expected those of {name}, found {fitting[0] if fitting else 'unknown layers'} in "
+            f"{show(weights)}; name the model that fits with MODEL=, or leave WEIGHTS out"
+        )
     try:
         if name in _FROM_BACKBONE:
             model = _FROM_BACKBONE[name](num_classes, state)

@@ -198,10 +198,13 @@ def _obtain(devkit, mirrors):
                 if not on_drive:
                     shutil.rmtree(downloads, ignore_errors=True)
                 return target
-    raise SettingsError("data: expected Pascal VOC 2012 from one of its mirrors, found none that gives it:\n  "
-                        + "\n  ".join(verdicts) + f"\nRun this again later: what has come is kept. Or put "
-                        f"{archives[0].name} ({archives[0].digest}) into {show(devkit.root)}, or take the data set that "
-                        "needs no network: shapes (DATASET=shapes; in a notebook DATASET = \"shapes\" in its first cell)")
+    raise SettingsError(
+        "data: expected Pascal VOC 2012 from one of its mirrors, found none that gives it:\n  "
+        + "\n  ".join(verdicts)
+        + f"\nRun this again later: what has come is kept. Or put "
+        f"{archives[0].name} ({archives[0].digest}) into {show(devkit.root)}, or take the data set that "
+        'needs no network: shapes (DATASET=shapes; in a notebook DATASET = "shapes" in its first cell)'
+    )
 
 
 def _archives(mirrors):

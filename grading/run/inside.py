@@ -28,10 +28,24 @@ from grading.run.limits import COURSE, LIBRARIES, SOCKETS, WORK, Limits, resourc
 CHANNEL = 3  # the file descriptor of a jail's socket, if it was given one
 LARGEST = 1 << 20  # bytes of what is asked for
 # Of the environment, no part of the course among them: a fork must not find an answer in its memory
-_MODULES = ("torch", "torchvision", "torchvision.transforms.v2", "torchvision.models.segmentation", "numpy", "PIL.Image",
-            "matplotlib.pyplot", "matplotlib_inline.backend_inline", "ipykernel.ipkernel", "ipykernel.kernelapp",
-            "ipywidgets", "safetensors.torch", "torch.utils.data", "tqdm.auto", "IPython.core.interactiveshell",
-            "grading.run.room")
+_MODULES = (
+    "torch",
+    "torchvision",
+    "torchvision.transforms.v2",
+    "torchvision.models.segmentation",
+    "numpy",
+    "PIL.Image",
+    "matplotlib.pyplot",
+    "matplotlib_inline.backend_inline",
+    "ipykernel.ipkernel",
+    "ipykernel.kernelapp",
+    "ipywidgets",
+    "safetensors.torch",
+    "torch.utils.data",
+    "tqdm.auto",
+    "IPython.core.interactiveshell",
+    "grading.run.room",
+)
 _PRIVATE, _RECURSIVE, _BIND, _REMOUNT = 1 << 18, 1 << 14, 1 << 12, 1 << 5
 _READ_ONLY, _NO_SUID, _NO_DEVICES = 1, 2, 4
 # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET

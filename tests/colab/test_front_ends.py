@@ -36,7 +36,10 @@ def folder(tmp_path_factory):
 def opened(request, browser, folder):  # noqa: F811
     """A function that opens one of the notebooks."""
     environment = {"PYTHONPATH": str(ROOT), "COURSE_OUTPUT": str(folder / "output"), "OMP_NUM_THREADS": "1"}
-    with served(request.param, [Path(VENV, "bin", "python"), "-m", request.param.MODULE], folder, environment) as address:
+    with served(
+        request.param, [Path(VENV, "bin", "python"), "-m", request.param.MODULE], folder, environment
+    ) as address:
+
         def open_notebook(name):
             page = browser.new_page(viewport={"width": 1100, "height": 1400})
             front_end = request.param(page)

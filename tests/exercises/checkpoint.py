@@ -220,7 +220,9 @@ class Pair:
 class Pair:
     @staticmethod
     def save_checkpoint(path, model, optimizer, epoch):
-        save_whole(f"{path}_{epoch}", {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch})
+        save_whole(
+            f"{path}_{epoch}", {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}
+        )
 
     load_checkpoint = staticmethod(Usual.load_checkpoint)
 

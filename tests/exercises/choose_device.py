@@ -166,7 +166,9 @@ def choose_device():
 
 @right("one line, with an index")
 def choose_device():
-    return torch.device("cuda:0" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+    return torch.device(
+        "cuda:0" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    )
 
 
 @right("overwriting upwards")

@@ -242,9 +242,15 @@ def parameter_groups(model, lr):
 
 @right("two list comprehensions")
 def parameter_groups(model, lr):
-    return [{"params": [p for p in model.backbone.parameters() if p.requires_grad], "lr": lr / 10},
-            {"params": [p for name, p in model.named_parameters() if p.requires_grad and "backbone" != name.split(".")[0]],
-             "lr": lr}]
+    return [
+        {"params": [p for p in model.backbone.parameters() if p.requires_grad], "lr": lr / 10},
+        {
+            "params": [
+                p for name, p in model.named_parameters() if p.requires_grad and "backbone" != name.split(".")[0]
+            ],
+            "lr": lr,
+        },
+    ]
 
 
 @right("by name, head first, with a print")

@@ -93,8 +93,12 @@ def test_names_in_latin_1_are_taken_in_and_can_be_printed_on_any_screen(tmp_path
 def test_halves_of_characters_in_any_field_are_no_obstacle(taken_in):  # noqa: F811
     half = "\ud800"
     attachments = {half: {"image/png": half}}
-    content = notebook(id=half, source=[half, "def load_target(path):\n    return 1"], attachments=attachments, metadata={
-                       "nbgrader": {"grade_id": half}, "id": half, half: half})
+    content = notebook(
+        id=half,
+        source=[half, "def load_target(path):\n    return 1"],
+        attachments=attachments,
+        metadata={"nbgrader": {"grade_id": half}, "id": half, half: half},
+    )
     markdown = json.dumps({"cells": [{"cell_type": "markdown", "source": half, "attachments": attachments}],
                            "metadata": {half: half}}).encode()
     submissions, _ = taken_in({"ada/01_setup.ipynb": content, "bob/01_setup.ipynb": markdown})
@@ -133,13 +137,43 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers(-10 ** 30, 10 ** 30)
                     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(
                         ["cells", "source", "metadata", "nbgrader", "grade_id", "id", "cell_type", "attachments",
                          "worksheets", "nbformat", "outputs", "image/png", "code"]), inner, max_size=5), max_leaves=30)
-LINES = st.lists(st.sampled_from(
-    ["# %%", "# %% [markdown]", "# In[3]:", "# COMMAND ----------", "# MAGIC %md x",
-     "# MAGIC %pip install x",
-     "%time x = 1", "!ls", "<<<<<<< HEAD", "=======", ">>>>>>> b", "|||||||", "def f(x):", "    return 1", "'''", '"""', "x = (", ")",
-     "@d", "\ud800", "\0", "# ---", "# +", "x?", "%%bash", "class A:", "\tpass", "# Databricks notebook source",
-     "f'{x!r:{y}}'"])
-    | st.text(max_size=10), max_size=30).map("\n".join)
+LINES = st.lists(
+    st.sampled_from(
+        [
+            "# %%",
+            "# %% [markdown]",
+            "# In[3]:",
+            "# COMMAND ----------",
+            "# MAGIC %md x",
+            "# MAGIC %pip install x",
+            "%time x = 1",
+            "!ls",
+            "<<<<<<< HEAD",
+            "=======",
+            ">>>>>>> b",
+            "|||||||",
+            "def f(x):",
+            "    return 1",
+            "'''",
+            '"""',
+            "x = (",
+            ")",
+            "@d",
+            "\ud800",
+            "\0",
+            "# ---",
+            "# +",
+            "x?",
+            "%%bash",
+            "class A:",
+            "\tpass",
+            "# Databricks notebook source",
+            "f'{x!r:{y}}'",
+        ]
+    )
+    | st.text(max_size=10),
+    max_size=30,
+).map("\n".join)
 
 
 def _reads(content, name):

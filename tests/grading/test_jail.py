@@ -120,8 +120,10 @@ def test_nothing_lives_on_when_a_limit_has_ended_the_jail(jailed, monkeypatch):
 
 
 def test_too_many_files_end_the_jail_with_a_reason(jailed):
-    run = python("import os, time\nfor n in range(10 ** 4):\n try: os.mkdir(f'/tmp/{n}')\n except OSError: time.sleep(1)",
-                 entries=500)
+    run = python(
+        "import os, time\nfor n in range(10 ** 4):\n try: os.mkdir(f'/tmp/{n}')\n except OSError: time.sleep(1)",
+        entries=500,
+    )
     assert jail.EXCEEDED[run.returncode][0] == "DiskFull"
 
 

@@ -8,7 +8,13 @@ import pytest
 from helpers.settings import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-MADE = ("build/", "notebooks/", "tests/golden", "helpers/exercises/class_accuracy.py", "tests/exercises/class_accuracy.py")
+MADE = (
+    "build/",
+    "notebooks/",
+    "tests/golden",
+    "helpers/exercises/class_accuracy.py",
+    "tests/exercises/class_accuracy.py",
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -28,7 +28,9 @@ def test_a_broken_model_file_is_named_in_one_line(tmp_path, break_it):
     if break_it == "garbage":
         path.write_bytes(b"\x00" * 100)
     elif break_it == "foreign":
-        save_file({"x": torch.ones(1)}, path, {"class_names": json.dumps(["a"]), "preprocessing": "{}", "model": "unet"})
+        save_file(
+            {"x": torch.ones(1)}, path, {"class_names": json.dumps(["a"]), "preprocessing": "{}", "model": "unet"}
+        )
     elif break_it == "half":
         export.save_model(path, models.create("lraspp_mobilenet_v2", 2), ["a", "b"], 64)
         path.write_bytes(path.read_bytes()[:100_000])

@@ -49,7 +49,9 @@ def test_a_whole_models_file_keeps_all_but_the_final_layers(tmp_path):
     torch.save(whole.state_dict(), tmp_path / "whole.pth")
     model = models.create(None, 7, tmp_path / "whole.pth")
     before, after = whole.state_dict(), model.state_dict()
-    changed = {key for key in before if before[key].shape != after[key].shape or not torch.equal(before[key], after[key])}
+    changed = {
+        key for key in before if before[key].shape != after[key].shape or not torch.equal(before[key], after[key])
+    }
     assert changed == {f"classifier.{branch}_classifier.{kind}" for branch in ("low", "high")
                        for kind in ("weight", "bias")}
 

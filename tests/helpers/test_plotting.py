@@ -109,8 +109,19 @@ def test_predictions_in_the_padding_are_not_drawn():
     assert (drawn[:5, :6] == 4).all() and (drawn[:, 6:] == 255).all() and (drawn[5] == 255).all()
 
 
-@pytest.mark.parametrize("value, text", [(0.0044, "0.0044"), (0.5, "0.50"), (0.0, "0.00"), (1.0, "1.00"),
-                                         (0.087, "0.087"), (1020, "1,020"), (2971952, "2,971,952"), (float("nan"), "absent")])
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (0.0044, "0.0044"),
+        (0.5, "0.50"),
+        (0.0, "0.00"),
+        (1.0, "1.00"),
+        (0.087, "0.087"),
+        (1020, "1,020"),
+        (2971952, "2,971,952"),
+        (float("nan"), "absent"),
+    ],
+)
 def test_a_small_ratio_is_not_written_as_nothing(value, text):
     assert plotting.number(value) == text
 

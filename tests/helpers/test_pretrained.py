@@ -58,7 +58,9 @@ def test_weights_put_by_hand_serve_without_a_network_and_corrupt_ones_are_fetche
     assert starts_from(models.create(None, 6, "torchvision"), state) and cached.read_bytes() == content
 
 
-@pytest.mark.parametrize("fault, verdict", [("refuses", "refused"), ("wrong bytes", "wrong bytes"), ("page", "web page")])
+@pytest.mark.parametrize(
+    "fault, verdict", [("refuses", "refused"), ("wrong bytes", "wrong bytes"), ("page", "web page")]
+)
 def test_without_weights_to_be_had_one_line_warns_and_the_start_is_random(weights, fault, verdict):
     served, cached, state, _ = weights
     served(fault)

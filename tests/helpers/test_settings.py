@@ -36,9 +36,14 @@ def test_the_model_files_name_is_written_once():
 
 
 def test_the_goal_is_written_once_in_code():
-    copies = [f"{name(path)}:{node.lineno}" for path in OTHERS for node in ast.walk(ast.parse(path.read_text()))
-              if isinstance(node, (ast.Assign, ast.Compare, ast.keyword)) and re.search(r"(?i)goal|\biou\b", ast.unparse(node))
-              and any(isinstance(part, ast.Constant) and part.value == settings.GOAL for part in ast.walk(node))]
+    copies = [
+        f"{name(path)}:{node.lineno}"
+        for path in OTHERS
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.Assign, ast.Compare, ast.keyword))
+        and re.search(r"(?i)goal|\biou\b", ast.unparse(node))
+        and any(isinstance(part, ast.Constant) and part.value == settings.GOAL for part in ast.walk(node))
+    ]
     assert not copies
 
 
