@@ -7,7 +7,7 @@ from helpers import training
 from helpers.exercises import toys
 from helpers.exercises.core import Exercise, Mistake
 from helpers.exercises.probe import Probe, call
-from helpers.exercises.values import a_kind, describe, is_number, same, show
+from helpers.exercises.values import a_kind, contrast, describe, is_number, same, show
 
 
 class _Run:
@@ -170,7 +170,8 @@ def _returned_well(student, run, reference):
     ]
     if same(value, wanted, 1e-4):
         return
-    story = (f"train_one_epoch returned {show(value)}; expected {wanted:.4g}\n    for batches of {sizes} images with "
+    got, expected = contrast(value, wanted)
+    story = (f"train_one_epoch returned {got}; expected {expected}\n    for batches of {sizes} images with "
              f"the losses {', '.join(f'{loss:.4g}' for loss in losses)}\n")
     for id, number, says in known:
         if same(value, number, 1e-5):
