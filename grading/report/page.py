@@ -39,19 +39,19 @@ def points(number):
     return f"{float(number or 0):.4g}"
 
 
-def render(template, script="", **context):
-    """The page that `template` makes; only the styles in templates/page.css and `script` may act in it."""
+def render(template, script="", templates=TEMPLATES, **context):
+    """The page that a template makes; only the styles in templates/page.css and `script` may act in it."""
     style = _style()
     policy = ("default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
               f"style-src {_digest(style)}" + (f"; script-src {_digest(script)}" if script else ""))
-    html = _environment().get_template(template).render(
+    html = _environment(templates).get_template(template).render(
         style=Markup(style), script=Markup(script), policy=policy, **context)
     return html.encode("utf-8", "replace").decode("utf-8")  # half a character, as "\ud800", cannot be written
 
 
 @functools.cache
-def _environment():
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
+def _environment(templates):
+    environment = Environment(loader=FileSystemLoader(templates), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
     environment.filters.update(clean=clean, code=code, points=points, first=first)
     return environment
