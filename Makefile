@@ -1,5 +1,5 @@
 # The two commands: `make course` runs the whole course, `make test` proves it.
-# DATASET=shapes|voc, DATA_ROOT=dir, MIRRORS=url, WEIGHTS=file and MODEL=name go to any of them;
+# DATASET=shapes|voc|own, DATA_ROOT=dir, MIRRORS=url, WEIGHTS=file and MODEL=name go to any of them;
 # SUBMISSIONS=dir, OUTPUT=dir, REMOVE=student, SCHEDULER=tcp://host:port, WORKERS=n to `make grade`.
 
 PYTHON ?= python3
@@ -19,6 +19,7 @@ help:
 	@echo "make release   write notebooks/ from solutions/"
 	@echo "make grade     grade the submissions in SUBMISSIONS=dir, write build/grades/"
 	@echo "make bench     measure everything that the documents claim"
+	@echo "make annotations  your own data: FOLDER=photos, annotated with labelme or others, becomes data/own (TO=folder)"
 	@echo "make outputs   run the solutions and store their outputs in solutions/; ONLY=05_evaluation: of one notebook"
 	@echo "make notebook  run one solution notebook, N=1 to 5, on what \`make course\` has left in build/course/"
 
@@ -45,6 +46,11 @@ grade: .venv/ready $(REHEARSAL)
 
 tests/golden: tests/support/golden.py $(wildcard notebooks/*/*.ipynb) | .venv/ready
 	$(BIN)/python -m tests.support.golden $@
+
+# Other options: python -m tools.annotations --help
+TO ?= data/own
+annotations: .venv/ready
+	@$(BIN)/python -m tools.annotations "$(FOLDER)" --to "$(TO)"
 
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks $(ONLY)
@@ -91,4 +97,4 @@ test-colab: .venv/ready .venv-colab/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.PHONY: help course outputs notebook release grade bench lab lint check test test-colab
+.PHONY: help annotations course outputs notebook release grade bench lab lint check test test-colab

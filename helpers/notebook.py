@@ -29,20 +29,21 @@ SMALL = ("safetensors", "tqdm", "filelock")  # pip may bring these: they replace
 def start(dataset="shapes", drive=False):
     """Choose the data set, with `drive` keep what comes on Google Drive, and show in one line what this machine has.
 
-    `dataset` is "shapes" or "voc". What was set outside the notebook (`make course DATASET=voc`, a grader)
+    `dataset` is "shapes", "voc" or "own". What was set outside the notebook (`make course DATASET=voc`, a grader)
     wins. Can be called any number of times. Raises UsageError, one line, where the course cannot run.
     """
     if settings.grading():  # a grader has its own settings and reads no table
         return
-    if dataset not in ("shapes", "voc"):
-        raise UsageError(f'DATASET: expected "shapes" or "voc", found {dataset!r}; change the line and run this again')
+    if dataset not in settings.RECIPES:
+        raise UsageError(f'DATASET: expected "shapes", "voc" or "own", found {dataset!r}; change the line and run '
+                         "this again")
     install([name for name in SMALL if found(name) is None])
     require()
     settings.choose(DATASET=dataset)
     dataset = settings.dataset()
     folder = drive and mount()
     settings.choose(OUTPUT=folder / dataset if folder else None,
-                    DATA_ROOT=folder / "voc-data" if folder and dataset == "voc" else None)
+                    DATA_ROOT=folder / f"{dataset}-data" if folder and dataset != "shapes" else None)
     line = f"{as_tested()}, {runtime(dataset)}, data set {dataset}{', checkpoints on your Drive' if folder else ''}."
     display({"text/plain": line, "text/html": f"{html.escape(line)}<details><summary>All versions</summary>"
              f"<pre>{html.escape(table())}</pre></details>"}, raw=True)

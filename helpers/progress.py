@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from torch.utils.data import RandomSampler
 
-from helpers import checkpoints, files
+from helpers import checkpoints, files, own
 from helpers.settings import SettingsError, first_line, show
 
 SAVE_SECONDS = 150  # between two checkpoints within an epoch
@@ -45,7 +45,8 @@ class Progress:
         self.device, self.view = settings.device, view
         # the few steps of a grader are no training to continue
         self.folder = settings.output / "grading" if settings.grading else settings.output
-        self.recipe = {"dataset": settings.dataset, "seed": settings.seed, "batches": len(loader),
+        which = f"own {own.fingerprint(settings.data_root)}" if settings.dataset == "own" else settings.dataset
+        self.recipe = {"dataset": which, "seed": settings.seed, "batches": len(loader),
                        **asdict(settings.recipe)}
         del self.recipe["epochs"]  # more of them go on with the same training
         self.code, self.attempt = code or {}, attempt or 1

@@ -47,7 +47,8 @@ def load(path):
     dataset = next((name for name, names in CLASS_NAMES.items() if list(names) == card["class_names"]), None)
     if dataset is None:
         raise SettingsError("model file: expected the classes of shapes or of Pascal VOC, found "
-                            f"{len(card['class_names'])} others; hand in the file that notebook 5 wrote")
+                            f"{len(card['class_names'])} others; a model of your own data is for after the course: "
+                            "run notebook 5 on shapes or voc, and hand in what it writes")
     size = RECIPES[dataset].size  # all are scored at the same size, with the same preprocessing
     expected = {"size": size, "mean": list(MEAN), "std": list(STD)}
     if card["preprocessing"] != expected:

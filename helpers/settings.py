@@ -42,11 +42,13 @@ class Recipe:
     epochs: int
     learning_rate: float
     scale: tuple[float, float]  # random zoom in training, 1 fits the image into the square
+    least: int = 1  # batches an epoch has at least: a smaller data set is gone through several times
 
 
 RECIPES = {
     "shapes": Recipe(size=96, batch_size=8, epochs=8, learning_rate=2e-2, scale=(0.9, 1.4)),
     "voc": Recipe(size=288, batch_size=16, epochs=18, learning_rate=2e-3, scale=(0.7, 1.6)),
+    "own": Recipe(size=160, batch_size=8, epochs=10, learning_rate=2e-3, scale=(0.7, 1.6), least=20),
 }
 
 
@@ -54,7 +56,7 @@ RECIPES = {
 class Settings:
     """What to run on: `load()` makes one from the environment."""
 
-    dataset: str  # "shapes" or "voc"
+    dataset: str  # "shapes", "voc", or "own" for a student's
     data_root: Path  # the folder that holds VOCdevkit/
     weights: Path | None  # a weights file; None: random start (shapes) or torchvision's (voc)
     model: str | None  # one of MODELS; None: the one that the weights file fits, else the first
@@ -94,7 +96,7 @@ def load() -> Settings:
 
 
 def dataset() -> str:
-    """"shapes" or "voc"; raises SettingsError on anything else."""
+    """"shapes", "voc" or "own"; raises SettingsError on anything else."""
     return _one_of("DATASET", RECIPES, "shapes")
 
 

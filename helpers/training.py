@@ -58,7 +58,8 @@ def make_loaders(devkit, settings, train_transform=None):
     """The training and the validation DataLoader of (images, targets) batches at the recipe's size.
 
     `train_transform` is a student's, by default the course's. A last training batch that is short is dropped
-    (BatchNorm cannot work on one image).
+    (BatchNorm cannot work on one image). A data set too small for the recipe's `least` batches is gone through several
+    times an epoch, each time augmented anew.
     """
     recipe = settings.recipe
     # on a CPU, workers would only take cores from the training: measured 20 % slower on two cores
@@ -68,6 +69,9 @@ def make_loaders(devkit, settings, train_transform=None):
     train = devkit.open("train", train_transform(recipe.size) if train_transform else
                         transforms.train_transform(recipe.size, recipe.scale))
     val = devkit.open("val", transforms.eval_transform(recipe.size))
+    times = -(-recipe.least * recipe.batch_size // len(train))
+    if times > 1:
+        train = Subset(train, [*range(len(train))] * times)
     if settings.grading:
         train, val = (Subset(dataset, range(3 * recipe.batch_size)) for dataset in (train, val))
     generator = torch.Generator().manual_seed(settings.seed)
@@ -81,7 +85,7 @@ def make_model(devkit, settings, build_model=None):
 
     `build_model` is a student's; it is used unless `settings` names a model or a weights file.
     """
-    weights = settings.weights or ("torchvision" if settings.dataset == "voc" else None)
+    weights = settings.weights or ("torchvision" if settings.dataset != "shapes" else None)
     torch.manual_seed(settings.seed)
     if not build_model or settings.model or settings.weights:
         return models.create(settings.model, devkit.num_classes, weights).to(settings.device)

@@ -23,7 +23,7 @@ from PIL import Image, UnidentifiedImageError
 from torchvision.datasets import VOCSegmentation
 from tqdm import tqdm
 
-from helpers import fetch, shapes
+from helpers import fetch, own, shapes
 from helpers.settings import IGNORE_INDEX, ROOT, Settings, SettingsError, show
 
 CLASS_NAMES = ("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -86,6 +86,9 @@ def prepare(settings: Settings) -> Devkit:
     if settings.dataset == "shapes":
         shapes.write(settings.data_root)
         devkit = Devkit(settings.data_root, shapes.CLASS_NAMES, torch.from_numpy(shapes.PALETTE))
+    elif settings.dataset == "own":
+        names, colours = own.classes(settings.data_root)
+        devkit = Devkit(settings.data_root, names, torch.from_numpy(colours))
     else:
         devkit = Devkit(settings.data_root, CLASS_NAMES, palette(len(CLASS_NAMES)))
         if not devkit.folder.exists():

@@ -2,6 +2,7 @@
 
 import math
 
+from helpers import settings
 from helpers.exercises.core import CheckFailed, Exercise
 from helpers.exercises.values import is_number, show
 from helpers.settings import GOAL
@@ -20,6 +21,9 @@ def check(mean_iou, baseline, untrained, seed):
         if not 0 <= value <= 1:
             _not_trained("per_cent", f"{name} is {show(value)}; expected a ratio in 0 to 1, not per cent.")
     reached = f"Your model reaches {mean_iou:.1%} mean IoU on held-out images"
+    if settings.dataset() == "own":  # for after the course: nobody is marked on these
+        return (f"{reached} of your own data (untrained: {untrained:.1%}; everything background: {baseline:.1%}). "
+                f"The goal of {GOAL:.0%}, and the points, are for shapes or voc.")
     if mean_iou <= baseline:
         _not_trained("below_baseline", f"{reached}, and calling every pixel background gives {baseline:.1%}. Probably "
                      "it predicts one class only: look at the picture of its predictions, and at the loss curve.")

@@ -191,7 +191,7 @@ def test_real_voc_opens_with_its_palette():
 
 
 @pytest.mark.parametrize("variable, value, message", [
-    ("DATASET", "coco", "expected one of shapes, voc, found 'coco'"),
+    ("DATASET", "coco", "expected one of shapes, voc, own, found 'coco'"),
     ("MODEL", "unet", "expected one of lraspp_mobilenet_v3_large.*found 'unet'"),
     ("WEIGHTS", "/nowhere/weights.pth", "expected a weights file, found nothing"),
     ("DEVICE", "abacus", "COURSE_DEVICE"),

@@ -133,7 +133,7 @@ def test_a_grader_sees_no_table_and_keeps_its_settings(clean, capsys):
 
 
 def test_an_unknown_data_set_is_one_line_that_names_the_known(clean):
-    with pytest.raises(UsageError, match='DATASET: expected "shapes" or "voc", found \'VOC\''):
+    with pytest.raises(UsageError, match='DATASET: expected "shapes", "voc" or "own", found \'VOC\''):
         notebook.start("VOC")
 
 

@@ -11,15 +11,9 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
-
-from helpers import voc
+from helpers import own
 from helpers.settings import SettingsError, show
 from tools.annotations import devkit, folder, read, report, tables
-
-# Okabe and Ito's colours, told apart by the colour-blind; black is background
-COLOURS = ((0, 0, 0), (240, 228, 66), (213, 94, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167), (0, 114, 178),
-           (230, 159, 0))
 
 
 def main(arguments=None):
@@ -71,9 +65,11 @@ def convert(options):
 
 def colours_of(names, table):
     """A colour for each class, UInt8[C, 3]: the table's, or ones that are told apart easily."""
-    default = COLOURS if len(names) <= len(COLOURS) else voc.palette(len(names)).numpy()
+    colours = own.distinct(len(names))
     known = {name.casefold(): colour for name, colour in table.items()}
-    return np.array([known.get(name.casefold(), default[index]) for index, name in enumerate(names)], np.uint8)
+    for index, name in enumerate(names):
+        colours[index] = known.get(name.casefold(), colours[index])
+    return colours
 
 
 def say(written, formats, target):

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tools.annotations import regions, rle
 from tools.annotations.folder import line
-from tools.annotations.regions import Sample, Skip, Unusable
+from tools.annotations.regions import Skip, Unusable
 
 
 def is_mine(document):
@@ -36,13 +36,13 @@ def read(path, document, folder):
         annotations = of_image[str(image.get("id"))]
         try:
             size = regions.size_of(image.get("width"), image.get("height"))
-            picture = regions.found_path(folder.find(image.get("file_name"), path))
+            picture = folder.find(image.get("file_name"), path)
             if len(annotations) > regions.MOST_REGIONS:
                 raise Unusable(f"more than {regions.MOST_REGIONS} regions")
         except Unusable as error:
             yield Skip(title, str(error))
             continue
-        sample = Sample(title, picture, size, [])
+        sample = regions.from_file(title, picture, size)
         for one in annotations:
             try:
                 sample.regions.append(region(one, labels, size))
@@ -64,7 +64,7 @@ def region(annotation, labels, size):
         found = _from_runs(label, shape, size)
     else:
         shape = [shape] if isinstance(shape, list) and not isinstance(shape[0], list) else shape
-        found = regions.polygon(label, _rings(shape), shift=-0.5)
+        found = regions.polygon(label, _rings(shape))
     return replace(found, void=annotation.get("iscrowd") in (1, True, "1"))
 
 

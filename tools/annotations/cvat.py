@@ -9,7 +9,7 @@ from defusedxml.ElementTree import ParseError, fromstring
 
 from tools.annotations import regions, rle
 from tools.annotations.folder import line
-from tools.annotations.regions import Sample, Skip, Unusable
+from tools.annotations.regions import Skip, Unusable
 
 NO_AREA = {"polyline", "points", "cuboid", "tag", "skeleton"}
 
@@ -37,13 +37,13 @@ def read(path, root, folder):
         title = f"{name}: {line(image.get('name', 'an image without a name'))}"
         try:
             size = regions.size_of(image.get("width"), image.get("height"))
-            picture = regions.found_path(folder.find(image.get("name"), path))
+            picture = folder.find(image.get("name"), path)
             if len(image) > regions.MOST_REGIONS:
                 raise Unusable(f"more than {regions.MOST_REGIONS} regions")
         except Unusable as error:
             yield Skip(title, str(error))
             continue
-        sample = Sample(title, picture, size, [])
+        sample = regions.from_file(title, picture, size)
         for shape in sorted(image, key=_depth):
             try:
                 sample.regions.append(region(shape))
@@ -70,7 +70,7 @@ def region(shape):
         degrees = regions.number(shape.get("rotation", 0))
         if kind == "polygon":
             points = [pair.split(",") for pair in shape.get("points", "").split(";")]
-            return regions.polygon(label, [regions.ring(points)], shift=-0.5)
+            return regions.polygon(label, [regions.ring(points)])
         if kind == "box":
             left, top, right, bottom = _numbers(shape, "xtl", "ytl", "xbr", "ybr")
             return regions.box(label, left, top, right - left, bottom - top, degrees)

@@ -172,9 +172,8 @@ def convert(sample, class_names, options):
 
 def stem(sample, taken):
     """A file name of letters, digits and hyphens for a Sample that is not among the `taken` ones."""
-    title = re.split(r"[/\\]", sample.name.rpartition(": ")[2].rpartition(", ")[2])[-1]
-    plain = unicodedata.normalize("NFKD", title.replace("ß", "ss")).encode("ascii", "ignore").decode()
-    plain = re.sub(r"\W+", "-", Path(plain).stem if "." in plain else plain, flags=re.ASCII).strip("-")[:60] or "image"
+    plain = unicodedata.normalize("NFKD", sample.stem.replace("ß", "ss")).encode("ascii", "ignore").decode()
+    plain = re.sub(r"\W+", "-", plain, flags=re.ASCII).strip("-")[:60] or "image"
     name, count = plain, 1
     while name.casefold() in taken:
         count += 1

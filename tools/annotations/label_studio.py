@@ -9,7 +9,7 @@ import numpy as np
 
 from tools.annotations import regions, rle
 from tools.annotations.folder import PICTURES, line, parts_of
-from tools.annotations.regions import Sample, Skip, Unusable
+from tools.annotations.regions import Skip, Unusable
 
 UPLOADED = r"^[0-9a-f]{8}-"  # Label Studio puts this before the name of an uploaded file
 
@@ -17,7 +17,7 @@ UPLOADED = r"^[0-9a-f]{8}-"  # Label Studio puts this before the name of an uplo
 def is_mine(document):
     return isinstance(document, list) and bool(document) and all(
         isinstance(task, dict) and ("data" in task or "annotation_id" in task or _marks(task))
-        for task in document[:20])
+        for task in document[:1])
 
 
 def read(path, document, folder):
@@ -39,14 +39,15 @@ def _sample(task, title, path, folder):
                    if isinstance(value, str) and _is_picture(value)), None) if isinstance(data, dict) else None
     if wanted is None:
         raise Unusable("it names no picture")
-    picture = regions.found_path(folder.find(wanted, path, UPLOADED))
+    picture = folder.find(wanted, path, UPLOADED)
     marks, notes = _results(task) if "data" in task else (_marks(task), [])
     if len(marks) > regions.MOST_REGIONS:
         raise Unusable(f"more than {regions.MOST_REGIONS} regions")
     sizes = Counter((mark.get("original_width"), mark.get("original_height")) for mark in marks
                     if mark.get("original_width"))
     size = regions.size_of(*sizes.most_common(1)[0][0]) if sizes else None
-    sample = Sample(f"{title}, {line(parts_of(wanted)[-1])}", picture, size, [], notes)
+    sample = regions.from_file(f"{title}, {line(parts_of(wanted)[-1])}", picture, size)
+    sample.notes += notes
     for mark in marks:
         try:
             sample.regions.append(region(mark, size))
@@ -102,7 +103,7 @@ def region(mark, size):
             return regions.stored(label, lambda: np.unpackbits(packed, count=height * width).reshape(height, width) > 0)
         percent = np.array([width, height]) / 100
         if "points" in mark:
-            return regions.polygon(label, [regions.ring(mark["points"]) * percent], shift=-0.5)
+            return regions.polygon(label, [regions.ring(mark["points"]) * percent])
         degrees = regions.number(mark.get("rotation") or 0)
         if "radiusX" in mark:
             x, y, radius_x, radius_y = (regions.number(mark.get(one)) for one in ("x", "y", "radiusX", "radiusY"))

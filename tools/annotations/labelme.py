@@ -33,7 +33,7 @@ def read(path, document, folder):
     except Unusable as error:
         yield Skip(name, str(error))
         return
-    sample = Sample(name, picture, size, [])
+    sample = Sample(name, picture, size, [], path.stem)
     for shape in document["shapes"]:
         try:
             sample.regions.append(region(shape))
@@ -48,14 +48,17 @@ def _picture(path, document, folder):
         return lambda: io.BytesIO(_decoded(folder.json(path)["imageData"]))  # read again later: it may be large
     wanted = document.get("imagePath")
     try:
-        return regions.found_path(folder.find(wanted, path))
+        found = folder.find(wanted, path)
     except Unusable:
         for kind in ("jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"):  # the picture was renamed with its file
             try:
-                return regions.found_path(folder.find(f"{path.stem}.{kind}", path))
+                found = folder.find(f"{path.stem}.{kind}", path)
+                break
             except Unusable:
                 continue
-        raise
+        else:
+            raise
+    return lambda: found
 
 
 def _decoded(text):
@@ -78,7 +81,7 @@ def region(shape):
         if kind == "circle":
             (x, y), (edge_x, edge_y) = [(regions.number(x), regions.number(y)) for x, y in points]
             radius = math.hypot(edge_x - x, edge_y - y)
-            return regions.ellipse(label, x, y, radius, radius, shift=0)
+            return regions.ellipse(label, x, y, radius, radius)
         if kind == "rectangle" and len(points) == 2:
             (x, y), (other_x, other_y) = points
             points = [(x, y), (other_x, y), (other_x, other_y), (x, other_y)]

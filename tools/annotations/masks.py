@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tools.annotations import pictures
-from tools.annotations.regions import Region, Sample, Skip, Unusable, found_path, stored
+from tools.annotations.regions import Region, Skip, Unusable, from_file, stored
 
 FOLDERS = {"mask", "masks", "label", "labels", "labelids", "annotation", "annotations", "annots", "gt", "groundtruth",
            "ground_truth", "segmentation", "segmentations", "segmentationclass", "segmentationclasspng", "seg",
@@ -42,11 +42,13 @@ def read(folder, table, names):
                 (value for value, _ in every.most_common() if isinstance(value, tuple))][:8]
         raise Unusable(f"a colour table for the masks, found none (they have {', '.join(seen)}); write a file with "
                        "lines like `leaf #00ff00` and give it with --colours")
-    binary = {value for value in every if isinstance(value, int)} == {0, VOID}
+    indices = {value for value in every if isinstance(value, int)}
+    binary = indices == {0, VOID}
+    names = names or (("background", "object") if indices == {0, 1} else ())
     for mask, photograph in pairs:
         if mask not in kinds:
             continue
-        sample = Sample(folder.name(mask), found_path(photograph), None, [])
+        sample = from_file(folder.name(mask), photograph, None)
         try:
             values = _regions(mask, kinds[mask], table, names, binary)
             with Image.open(mask) as image:

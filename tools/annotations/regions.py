@@ -6,9 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from matplotlib.path import Path as Curve
-from matplotlib.transforms import Bbox
-from PIL import Image, ImageDraw
 
 MOST_POINTS, MOST_REGIONS, MOST_PIXELS = 200_000, 5_000, 120_000_000
 
@@ -30,6 +27,7 @@ class Sample:
     picture: Callable  # gives what PIL can open: a path or a file
     size: tuple[int, int] | None
     regions: list[Region]
+    stem: str  # what the picture's file is called, without its ending
     notes: list[str] = field(default_factory=list)
 
 
@@ -79,46 +77,46 @@ def ring(points):
     return ring
 
 
-def polygon(label, rings, shift=0.0, void=False):
-    """A Region that is all of `rings` together, each Float[N, 2] of (x, y).
+def polygon(label, rings):
+    """A Region that is all of `rings` together, each Float[N, 2] of (x, y), a pixel being a unit square.
 
-    `shift` is 0 where whole numbers are centres of pixels (labelme), -0.5 where they are their corners.
+    A pixel belongs to a ring if its centre does, by the even-odd rule; a ring may leave the picture. By hand, because
+    PIL draws outlines half a pixel too wide, and nothing at all, or for ever, far outside.
     """
     def paint(height, width):
-        image = Image.new("1", (width, height))
-        draw = ImageDraw.Draw(image)
+        mask = np.zeros((height, width), bool)
         for ring in rings:
-            points = clip(ring + shift, width, height)
-            if len(points) > 2:
-                draw.polygon([tuple(point) for point in points], fill=1, outline=1)
-        return np.array(image)
-    return Region(label, paint, void)
+            mask |= inside(ring, height, width)
+        return mask
+    return Region(label, paint)
 
 
-def clip(points, width, height):
-    """The part of a polygon, Float[N, 2], that lies on the picture or near it; PIL cannot draw far outside."""
-    near = Bbox([[-2, -2], [width + 1, height + 1]])
-    low, high = points.min(0), points.max(0)
-    if (low >= near.min).all() and (high <= near.max).all():
-        return points
-    if (high < near.min).any() or (low > near.max).any():
-        return points[:0]
-    curve = Curve(np.vstack([points, points[:1]]), closed=True).clip_to_bbox(near)
-    return curve.vertices[:-1] if len(curve.vertices) else points[:0]
+def inside(ring, height, width):
+    """Bool[height, width]: in each row, what lies between the first and the second edge, the third and the fourth."""
+    mask = np.zeros((height, width + 1), bool)
+    for (x, y), (next_x, next_y) in zip(ring, np.roll(ring, -1, axis=0)):
+        low, high = min(y, next_y), max(y, next_y)
+        rows = np.arange(max(math.ceil(low - 0.5), 0), min(math.ceil(high - 0.5), height))
+        if len(rows):
+            at = x + (rows + 0.5 - y) * (next_x - x) / (next_y - y)
+            mask[rows, np.clip(np.ceil(at - 0.5), 0, width).astype(int)] ^= True
+    used = mask.any(1)
+    mask[used] = np.bitwise_xor.accumulate(mask[used], axis=1)
+    return mask[:, :width]
 
 
-def box(label, x, y, width, height, degrees=0.0, about=(0.5, 0.5), shift=-0.5):
+def box(label, x, y, width, height, degrees=0.0, about=(0.5, 0.5)):
     """A rectangle from its corner (x, y), turned clockwise about a point given as shares of its sides."""
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=float)
     centre = np.array([about[0] * width, about[1] * height])
-    return polygon(label, [turned(corners - centre, degrees) + centre + (x, y)], shift)
+    return polygon(label, [turned(corners - centre, degrees) + centre + (x, y)])
 
 
-def ellipse(label, x, y, radius_x, radius_y, degrees=0.0, shift=-0.5):
+def ellipse(label, x, y, radius_x, radius_y, degrees=0.0):
     """An ellipse about (x, y), turned clockwise."""
     angles = np.linspace(0, 2 * math.pi, 90, endpoint=False)
     points = np.stack([radius_x * np.cos(angles), radius_y * np.sin(angles)], 1)
-    return polygon(label, [turned(points, degrees) + (x, y)], shift)
+    return polygon(label, [turned(points, degrees) + (x, y)])
 
 
 def turned(points, degrees):
@@ -149,6 +147,6 @@ def stored(label, draw):
     return Region(label, paint)
 
 
-def found_path(path: Path):
-    """A Sample's `picture` for a file."""
-    return lambda: path
+def from_file(name, path: Path, size):
+    """A Sample without regions yet, of the picture in a file."""
+    return Sample(name, lambda: path, size, [], path.stem)

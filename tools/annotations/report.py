@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision.transforms.functional import pil_to_tensor
 
 from grading.report.page import render
-from helpers import plotting
+from helpers import own, plotting
 from helpers.settings import IGNORE_INDEX
 from helpers.voc import Devkit
 
@@ -20,10 +20,8 @@ SHOWN = 10
 
 def write(target, written, formats, source):
     """`report.html` into the folder `target`, one self-contained file."""
-    names = written.class_names
-    palette = torch.tensor([Image.open(next((target / "VOCdevkit/VOC2012/SegmentationClass").glob("*.png")))
-                            .getpalette()[:3 * len(names)]]).reshape(-1, 3).to(torch.uint8)
-    data = Devkit(target, names, palette)
+    names, palette = own.classes(target)
+    data = Devkit(target, names, torch.from_numpy(palette))
     total = sum(written.images.values(), Counter())
     pixels = sum(count for value, count in total.items() if value != IGNORE_INDEX)
     rows = [{"name": name, "colour": "#{:02x}{:02x}{:02x}".format(*palette[index].tolist()), "pixels": total[index],
