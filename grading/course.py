@@ -33,7 +33,7 @@ def release():
 
 @cache
 def solutions():
-    """The same notebooks with their answers and hidden tests."""
+    """The same notebooks with their answers."""
     return {name: nbformat.read(ROOT / "solutions" / name / f"{name}.ipynb", as_version=4) for name in release()}
 
 
@@ -93,7 +93,7 @@ class _Bare(ast.NodeTransformer):
 
 
 def _cells():
-    """The cells that decide: all code that is run around an answer, the blanks, the hidden tests, the points."""
+    """The cells that decide: all code that is run around an answer, the blanks, the tests, the points."""
     for name, notebook in release().items():
         graded = [cell for cell in solutions()[name].cells if is_grade(cell)]
         for cell in [*notebook.cells, *graded]:

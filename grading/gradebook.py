@@ -192,7 +192,7 @@ def blank(config):
 
 
 def add_course(path, config):
-    """Make the course's notebooks, hidden tests and all, known to the gradebook at `path`.
+    """Make the course's notebooks known to the gradebook at `path`.
 
     What `nbgrader generate_assignment` does on the way to a release, up to the saving. Exercises may have come and
     gone since the last time, which nbgrader itself refuses once there are submissions.

@@ -94,10 +94,10 @@ def above(source):
 
     For any other cell: the names that its notebook defines, or where that is not known, all notebooks.
     """
-    sources = {path.stem: [re.sub(r"(?s)\s*### BEGIN HIDDEN TESTS.*", "", "".join(cell["source"])).strip()
-                           for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
-                           if cell["cell_type"] == "code"]
-               for path in settings.ROOT.glob("solutions/*/*.ipynb")}
+    files = {path.stem: json.loads(path.read_text(encoding="utf-8"))["cells"]
+             for path in settings.ROOT.glob("solutions/*/*.ipynb")}
+    sources = {name: ["".join(cell["source"]).strip() for cell in cells if cell["cell_type"] == "code"]
+               for name, cells in files.items()}
     for cells in sources.values():
         if source.strip() in cells:
             return True, names(cells[:cells.index(source.strip())])

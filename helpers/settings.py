@@ -18,7 +18,6 @@ GOAL = 0.40  # the mean IoU that a trained model should reach
 MODEL_FILE = "model.safetensors"  # what notebook 5 saves and students hand in
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, as torchvision's weights expect
 IGNORE_INDEX, VOID_COLOUR = 255, (224, 224, 192)  # void in Pascal VOC
-PROBE_MIME = "application/vnd.segmentation-course.probe+json"  # the answers that a hidden test shows
 CHECK_MIME = "application/vnd.segmentation-course.check+json"  # the outcome that a check shows while grading
 
 MODELS = ("lraspp_mobilenet_v3_large", "fpn_mobilenet_v2", "lraspp_mobilenet_v2",
@@ -117,11 +116,6 @@ def weights() -> Path | None:
 def grading() -> bool:
     """Whether a grader runs this: only the jail sets COURSE_GRADING, in its own environment."""
     return bool(_variable("COURSE_GRADING"))
-
-
-def probe_seed() -> int:
-    """The seed of the hidden tests' inputs, which the judge draws for each submission; 0 outside grading."""
-    return int(_variable("COURSE_PROBE_SEED") or 0)
 
 
 def scheduler() -> str | None:

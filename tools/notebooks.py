@@ -5,7 +5,7 @@ from nbclient import NotebookClient
 from traitlets.config import Config
 
 from helpers.files import atomic
-from helpers.settings import PROBE_MIME, ROOT
+from helpers.settings import ROOT
 
 NAMES = ("01_setup", "02_augmentation", "03_model", "04_training", "05_evaluation")
 _ENCRYPTED = Config({"KernelManager": {"transport_encryption": "auto"}})  # else every kernel warns on stderr
@@ -25,15 +25,14 @@ def run(notebook, folder, environment, on_cell=lambda **_: None):
 
 
 def tidy(notebook):
-    """Take out what differs from machine to machine or is for no reader: times, versions, widgets, probes."""
+    """Take out what differs from machine to machine or is for no reader: times, versions, widgets."""
     notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
                          "language_info": {"name": "python"}}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            for kind in ("application/vnd.jupyter.widget-view+json", PROBE_MIME):
-                data.pop(kind, None)
+            data.pop("application/vnd.jupyter.widget-view+json", None)
             if "class=\"still-" in data.get("text/html", ""):  # of an explorer, with the live view's random name
                 del data["text/html"]
         if cell.cell_type == "code":

@@ -176,6 +176,5 @@ def write(cell, found):
     if found.outcome == "right":
         cell.outputs.append(new_output("stream", name="stdout", text=f"{found.reason or 'Examined: right.'}\n"))
     else:
-        title = (found.misconception or found.outcome).replace("_", " ")
-        cell.outputs.insert(0, new_output("error", ename="NotYet", evalue=found.reason,
-                                          traceback=[f"Not yet: {title}.", found.reason]))
+        cell.outputs.insert(0, new_output("error", ename=found.misconception or found.outcome, evalue=found.reason,
+                                          traceback=[found.reason]))

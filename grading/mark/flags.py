@@ -31,8 +31,7 @@ def _functions():
 _MODULES = {"ctypes": "memory behind Python's back", "builtins": "Python's builtins",
             "subprocess": "other programs", "socket": "the network", "pty": "other programs", "grading": "the grader",
             "unittest.mock": "other code, to replace it", "_thread": "threads", "faulthandler": "the interpreter",
-            "helpers.probes": "the hidden tests",
-            "helpers.exercises": "the hidden tests", "nbgrader": "the grader", "resource": "the grader's limits"}
+            "helpers.exercises": "the grader's questions", "nbgrader": "the grader", "resource": "the grader's limits"}
 _NAMES = {"sys.modules": "the loaded modules", "sys._getframe": "the frames of its callers",
           "sys.settrace": "a tracer", "sys.setprofile": "a tracer", "sys.meta_path": "the import system",
           "sys.path_hooks": "the import system",
@@ -48,7 +47,7 @@ _PATCHED = ("helpers", "IPython", "builtins", "__builtins__", "torch", "numpy", 
             "ipykernel", "math", "random", "torchvision")  # their attributes are not for assigning ...
 _FREE = ("torch.backends", "torch.manual_seed")  # ... but these are settings
 _KERNEL = re.compile(r"get_ipython\(\)\.(?!system|getoutput|run_line_magic|run_cell_magic|magic)\w+")
-_PATHS = re.compile(r"gradebook\.db|/proc/(?:self|\d)|probe_?seed|nbgrader_config|\.ipython/profile|hidden.?tests?\b"
+_PATHS = re.compile(r"gradebook\.db|/proc/(?:self|\d)|nbgrader_config|\.ipython/profile|hidden.?tests?\b"
                     r"|(?:^|/)(?:solutions|autograded|grading)/|vnd\.segmentation-course", re.IGNORECASE)
 _SETTINGS = ("COURSE_DATASET", "COURSE_DATA_ROOT", "COURSE_WEIGHTS", "COURSE_MODEL", "COURSE_DEVICE",
              "COURSE_SEED")  # for students to set
@@ -184,7 +183,7 @@ def _use(node, path, exercise):
     elif _KERNEL.fullmatch(path):
         yield node, "tampering", exercise, f"Reaches for the kernel, {path}"
     elif isinstance(node, ast.Attribute) and any(path == name or path.startswith(f"{name}.") for name in
-                                                 ("helpers.probes", "helpers.exercises", "builtins")):
+                                                 ("helpers.exercises", "builtins")):
         yield node, "tampering", exercise, f"Reaches for {path}"
     elif exercise and any(_is_reference(path, end) for end in references().get(exercise, [])):
         yield node, "reference", exercise, "Uses the course's own answer"

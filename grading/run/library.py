@@ -25,8 +25,7 @@ from grading.run.limits import ROOT, JailError
 
 SOURCES = ROOT / "helpers"
 # What draws or checks does nothing in the room, so that the cells around it define what they define
-QUIET = ("checks", "probes", "plotting", "widgets", "controls", "notebook", "handin", "answers",
-         "progress")
+QUIET = ("checks", "plotting", "widgets", "controls", "notebook", "handin", "answers", "progress")
 _INIT = '''\
 """What an answer to exercise {number} may use of the course while it is graded."""
 

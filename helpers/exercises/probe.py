@@ -13,7 +13,7 @@ NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 @dataclass(frozen=True)
 class Probe:
-    """Hidden test of one exercise.
+    """How one exercise is examined.
 
     `inputs(seed)` are plain data: nested lists and dictionaries of tensors, numbers, text and bytes.
     `run(function, inputs)` is the only part that meets a student's function, and knows nothing of what is right;

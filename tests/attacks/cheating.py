@@ -122,9 +122,9 @@ def shadows_the_course():
     import sys
     import types
     fake = types.ModuleType("helpers")
-    fake.checks = fake.probes = fake
-    fake.count_pixels = fake.probe = lambda *args: None
-    sys.modules.update({"helpers": fake, "helpers.probes": fake, "helpers.checks": fake})
+    fake.checks = fake
+    fake.count_pixels = lambda *args: print("✓ count_pixels")
+    sys.modules.update({"helpers": fake, "helpers.checks": fake})
     checks = fake
 
 
@@ -134,31 +134,33 @@ def shadows_the_course_by_a_file():
     from pathlib import Path
     Path("helpers").mkdir()
     Path("helpers/__init__.py").write_text("")
-    Path("helpers/probes.py").write_text("def probe(*args): pass")
+    Path("helpers/checks.py").write_text("def count_pixels(*args): pass")
     for name in [name for name in sys.modules if name.startswith("helpers")]:
         del sys.modules[name]
     sys.path.insert(0, str(Path.cwd()))
 
 
 @answer("count_pixels", lost=LAST)
-def chooses_its_own_seed():
-    import os
-    os.environ["COURSE_PROBE_SEED"] = "5"
-    from helpers import settings
-    settings.probe_seed = lambda: 5
+def takes_the_chance_out_of_all_seeds():
+    import random
+    seed = torch.Generator.manual_seed
+    torch.Generator.manual_seed = torch.manual_seed = lambda self, *_: seed(self, 5)
+    random.seed = random.Random.seed = lambda *_: None
+
+    def count_pixels(targets, num_classes):
+        return torch.zeros(num_classes, dtype=torch.int64)
 
 
 @answer("count_pixels", lost=LAST)
 def shows_what_it_likes():
-    from helpers import probes
-    probes.probe = lambda name, function: print("Answers of count_pixels, for the grader.")
+    from helpers import checks
+    checks.count_pixels = lambda function: print("Examined: right.")
 
 
 @answer("count_pixels", lost=LAST)
 def encodes_what_it_likes():
-    import helpers.probes
     from helpers.exercises import probe as data
-    data.encode = helpers.probes.encode = lambda value: [[[1, 2, 3], True]] * 2
+    data.encode = lambda value: [[[1, 2, 3], True]] * 2
 
     def count_pixels(targets, num_classes):
         return torch.zeros(num_classes, dtype=torch.int64)
@@ -169,8 +171,8 @@ def traces_the_tests():
     import sys
 
     def trace(frame, event, arg):
-        if frame.f_code.co_name == "probe" and event == "line":
-            frame.f_locals["bundle"] = {}
+        if frame.f_code.co_name in ("call", "each", "encode") and event == "line":
+            frame.f_locals["value"] = torch.tensor([1, 2, 3])
         return trace
     sys.settrace(trace)
 

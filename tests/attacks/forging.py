@@ -1,34 +1,33 @@
-"""Forged answers, and forged messages on the kernel's channels."""
+"""Forged outcomes of checks, and forged messages on the kernel's channels."""
 # ruff: noqa: F821, F841
 
+from helpers.settings import CHECK_MIME
 from tests.attacks import answer, cell
 
 LAST = ("count_pixels",)
 
 
 def forged(bundles):
-    """An answer that returns nonsense and shows bundles of its own."""
+    """An answer that returns nonsense and shows bundles of its own in place of its check's."""
     return f'''
 from IPython.display import display
-import os, json
-MIME = "application/vnd.segmentation-course.probe+json"
-SEED = int(os.environ["COURSE_PROBE_SEED"])
-def bundle(answers, seed=SEED, name="count_pixels"):
-    display({{MIME: {{"name": name, "seed": seed, "answers": answers}}}}, raw=True)
-def nest(levels):
+MIME = {CHECK_MIME!r}
+def bundle(message="Right.", outcome="right", name="count_pixels", misconception=None):
+    display({{MIME: {{"exercise": name, "outcome": outcome, "misconception": misconception, "message": message}}}},
+            raw=True)
+def nested(levels):
     found = []
     for _ in range(levels):
         found = [found]
     return found
-from helpers import checks, probes
-checks.count_pixels = lambda function: None
-probes.probe = lambda name, function: ({bundles})
+from helpers import checks
+checks.count_pixels = lambda function: ({bundles})
 count_pixels = None
 '''
 
 
 def shows(expression):
-    """Registers an attack that shows forged bundles in place of the probe's."""
+    """Registers an attack that shows forged bundles in place of the check's."""
     def register(function):
         import dataclasses
 
@@ -39,17 +38,22 @@ def shows(expression):
     return register
 
 
-@shows("bundle([[[1, 2, 3], True]], seed=5)")
-def another_seed():
+@shows("bundle()")
+def a_check_that_passes():
     pass
 
 
-@shows("bundle(None, name='choose_device')")
+@shows("bundle('You are brilliant.', 'wrong', misconception='right')")
+def praise_in_place_of_a_reason():
+    pass
+
+
+@shows("bundle(name='choose_device', outcome='wrong')")
 def another_exercise():
     pass
 
 
-@shows("[bundle([n]) for n in range(3)]")
+@shows("[bundle(outcome=outcome) for outcome in ('wrong', 'right', 'raised', '', 'points')]")
 def several_bundles():
     pass
 
@@ -64,12 +68,12 @@ def a_bundle_beyond_all_bounds():
     pass
 
 
-@shows("bundle(nest(300))")
+@shows("bundle(nested(300))")
 def a_nested_bundle():
     pass
 
 
-@shows("bundle(nest(100_000))")
+@shows("bundle(nested(100_000))")
 def an_unreadable_bundle():
     pass
 
@@ -89,7 +93,7 @@ def a_bundle_that_claims_a_huge_shape():
     pass
 
 
-@shows("bundle({'\\ud800': '\\udfff', '__class__': 'x', '': None})")
+@shows("bundle('\\ud800', '\\udfff', misconception='\\udbff')")
 def a_bundle_that_no_file_can_hold():
     pass
 

@@ -53,7 +53,7 @@ DECIDES = {
     "how answers are read": lambda at: edit(at / "grading/intake/source.py", "import ast", "import ast, math"),
     "points": lambda at: cells(at / "solutions/01_setup/01_setup.ipynb", graded,
                                lambda cell: cell.metadata.nbgrader.update(points=5)),
-    "a hidden test": lambda at: cells(at / "solutions/01_setup/01_setup.ipynb", graded,
+    "a test": lambda at: cells(at / "solutions/01_setup/01_setup.ipynb", graded,
                                       lambda cell: cell.update(source=cell.source + "\n1")),
     "a cell around an answer": lambda at: cells(at / "notebooks/01_setup/01_setup.ipynb",
                                                 lambda cell: cell.cell_type == "code",

@@ -39,7 +39,7 @@ def picture(mode="PNG", size=(4, 3)):
 
 
 def solution():
-    """A notebook as nbgrader leaves it: all answers, and the hidden tests in their cells."""
+    """A notebook as nbgrader leaves it: all answers, nothing run."""
     notebook = nbformat.read(notebooks.solution(NAME), as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":

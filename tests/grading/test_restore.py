@@ -319,11 +319,11 @@ def test_an_answer_that_is_the_courses_own_is_flagged(text, exercise):
 
 
 @pytest.mark.parametrize("text", [
-    "from helpers.exercises import EXERCISES", "import helpers.probes", "checks.mean_iou = print",
+    "from helpers.exercises import EXERCISES", "checks.mean_iou = print",
     "setattr(checks, 'mean_iou', print)", "import IPython.display\nIPython.display.display = print", "import builtins",
     "import sys\nsys.modules['helpers.checks'] = 1", "import ctypes", "import gc\ngc.get_objects()",
     "import inspect\ninspect.currentframe().f_back", "import sys\nsys._getframe(1)",
-    "import os\nos.environ['COURSE_PROBE_SEED']", "import subprocess", "import socket", "import os\nos._exit(0)",
+    "import os\nos.environ['COURSE_GRADING']", "import subprocess", "import socket", "import os\nos._exit(0)",
     "class Yes(float):\n    def __eq__(self, other):\n        return True", "torch.equal = lambda *a: True",
     "torch.Tensor.__eq__ = lambda *a: True", "get_ipython().input_transformers_post.append(f)",
     "open('../gradebook.db', 'wb')", "!cat ../gradebook.db", "from unittest.mock import patch",

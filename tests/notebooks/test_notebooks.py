@@ -17,7 +17,7 @@ from tools import notebooks, release
 EXERCISES = {name: [exercise for exercise in exercises.EXERCISES.values() if exercise.notebook == name]
              for name in notebooks.NAMES}
 POINTS = {name: sum(exercise.points for exercise in EXERCISES[name]) for name in notebooks.NAMES}
-SECRETS = ("BEGIN SOLUTION", "END SOLUTION", "HIDDEN TESTS", "probe")
+SECRETS = ("BEGIN SOLUTION", "END SOLUTION", "HIDDEN TESTS")
 
 
 def read(name, folder="notebooks"):
@@ -65,7 +65,7 @@ def test_a_released_notebook_is_its_solution_but_for_blanks_and_outputs(name):
     solution, student = read(name, "solutions"), read(name)
     assert [cell.id for cell in solution.cells] == [cell.id for cell in student.cells]
     for ours, theirs in zip(solution.cells, student.cells):
-        if "SOLUTION" not in ours.source and "HIDDEN" not in ours.source:
+        if "SOLUTION" not in ours.source:
             assert ours.source == theirs.source
 
 
