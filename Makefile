@@ -50,6 +50,7 @@ tests/golden: tests/support/golden.py $(wildcard notebooks/*/*.ipynb) | .venv/re
 # Other options: python -m tools.annotations --help
 TO ?= data/own
 annotations: .venv/ready
+	$(if $(FOLDER),,$(error annotations: expected FOLDER=photos, found none))
 	@$(BIN)/python -m tools.annotations "$(FOLDER)" --to "$(TO)"
 
 bench: .venv/ready

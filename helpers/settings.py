@@ -47,7 +47,7 @@ class Recipe:
 RECIPES = {
     "shapes": Recipe(size=96, batch_size=8, epochs=8, learning_rate=2e-2, scale=(0.9, 1.4)),
     "voc": Recipe(size=288, batch_size=16, epochs=18, learning_rate=2e-3, scale=(0.7, 1.6)),
-    "own": Recipe(size=160, batch_size=8, epochs=10, learning_rate=2e-3, scale=(0.7, 1.6), least=20),
+    "own": Recipe(size=160, batch_size=8, epochs=8, learning_rate=2e-3, scale=(0.7, 1.6), least=20),
 }
 
 

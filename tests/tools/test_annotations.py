@@ -1,5 +1,7 @@
 """From a folder or zip to a data set: all of it or nothing, nothing outside it, and one line for what is wrong."""
 
+import subprocess
+import sys
 import zipfile
 from collections import Counter
 
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import voc
+from helpers import settings, voc
 from helpers.own import classes
 from tests.tools.photographs import as_json, maps, photograph, run
 from tests.tools.test_labelme import SQUARE, record, shape
@@ -173,6 +175,13 @@ def test_what_stands_there_is_replaced_only_if_asked_and_only_if_it_is_ours(phot
     with pytest.raises(SystemExit, match="choose another name, or delete it"):
         run(photos, "--to", photos, "--replace")
     assert (photos / "0.jpg").exists() and len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_commands_need_nothing_that_colab_does_not_have():
+    there = "import sys; sys.modules |= dict.fromkeys(('nbgrader', 'sqlalchemy', 'dask', 'bleach'))"
+    ran = subprocess.run([sys.executable, "-c", f"{there}; import tools.annotations.__main__, tools.predict"],
+                         cwd=settings.ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
 
 
 def zipped(folder, target, **more):
