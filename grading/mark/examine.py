@@ -96,7 +96,7 @@ def examine(nb, name, seed, judge, limits=Limits(), skipped=()):
         told, ended = _in_a_room(judge.ask("draw", name, seed, [text for _, text in ran]), name, limits)
         if told is not None:
             break
-        if ended.cell is None:  # in the grader's own call
+        if ended.cell is None or ended.cell >= len(ran):  # in the grader's own call, or nobody knows where
             return Finding("not_run", f"{_names(exercise)} was stopped: {ended.reason}.")
         skipped.add(ran[ended.cell][0])
     else:
@@ -104,7 +104,7 @@ def examine(nb, name, seed, judge, limits=Limits(), skipped=()):
     found = judge.ask("compare", name, seed, told)
     if found["right"]:
         return Finding("right")
-    failed = {ran[int(number)][0]: text for number, text in found["failed"].items() if int(number) < len(ran)}
+    failed = {ran[number][0]: text for number, text in found["failed"].items() if number < len(ran)}
     if found["missing"]:
         own = next((cell.id for cell in nb.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == name), None)
         first = failed.get(own) or next(iter(failed.values()), None)

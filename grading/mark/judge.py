@@ -55,7 +55,8 @@ def compare(name, seed, told):
     return {"right": reason is None, "difference": line(reason),
             "raised": line(found.get("raised")),
             "missing": [each for each in exercise.functions if isinstance(missing, list) and each in missing],
-            "failed": {number: line(text) for number, text in list(failed.items())[:100] if number.isdigit()}}
+            "failed": {int(number): line(text) for number, text in list(failed.items())[:100]
+                       if number.isdecimal() and len(number) <= LONGEST}}
 
 
 def read(told):

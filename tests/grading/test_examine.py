@@ -10,6 +10,7 @@ from nbformat.v4 import new_code_cell, new_output
 
 from grading import shard
 from grading.mark import examine, judge, published, selection
+from grading.restore.answers import restore
 from grading.run import jail, library
 from helpers.exercises import EXERCISES
 from helpers.settings import CHECK_MIME
@@ -187,6 +188,22 @@ def test_the_last_definition_counts(the_judge):
     assert found("mean_iou", the_judge, MEAN_IOU, behind=[WRONG]).outcome == "wrong"
 
 
+def test_the_last_definition_counts_after_a_restoration_too(the_judge):
+    """A student's notebook as it is handed in: cells of their own below the answer, and a copy of the blank."""
+    release = golden.submission("05_evaluation", filled=False)
+    blank = next(cell.source for cell in release.cells if golden.kind(cell).get("grade_id") == "mean_iou")
+    for answer, below, outcome in ((WRONG, MEAN_IOU, "right"), (MEAN_IOU, WRONG, "wrong"), (None, MEAN_IOU, "right")):
+        made, _ = restore(notebook("mean_iou", answer, behind=[below, blank.replace("pred", "PRED"), blank]), release)
+        assert examine.examine(made, "mean_iou", 7, the_judge, jail.Limits(wall=20)).outcome == outcome, answer
+
+
+def test_a_false_number_on_the_channel_costs_nobody_but_its_sender(the_judge):
+    for number in (b"9999999", b"-7", b"x"):
+        cell = ("import os, struct\n"
+                f"os.write(3, struct.pack('>Q', {len(number)}) + {number!r})\nos._exit(0)")
+        assert found("mean_iou", the_judge, MEAN_IOU, before=[cell]).outcome in ("right", "not_run")
+
+
 def test_a_name_used_again_for_something_else_takes_nothing_away(the_judge):
     answer = MEAN_IOU.replace("confusion.diag().double()", "confusion.diag().to(dtype)")
     assert found("mean_iou", the_judge, answer, before=["dtype = torch.float64"],
@@ -211,8 +228,8 @@ def test_an_answer_that_deals_out_the_devices_in_turn_fails(the_judge):
     assert found("choose_device", the_judge, answer).outcome == "wrong"
 
 
-@pytest.mark.parametrize("cell, says", [("import os; os._exit(0)", None), ("import os; os.close(3)", None)])
-def test_a_cell_that_ends_its_room_is_left_out(cell, says, the_judge):
+@pytest.mark.parametrize("cell", ["import os; os._exit(0)", "import os; os.close(3)"])
+def test_a_cell_that_ends_its_room_is_left_out(cell, the_judge):
     assert found("mean_iou", the_judge, MEAN_IOU, before=[cell]).outcome == "right"
 
 
@@ -271,10 +288,12 @@ def test_outputs_of_the_notebooks_own_run_decide_no_points():
 @pytest.mark.parametrize("told", [b"", b"null", b"[]", b"{", b"\xff", b'{"answers": ' + b"[" * 100_000,
                                   b'{"answers": 1' + b"0" * 400 + b"}", b'{"answers": {"a": NaN}}',
                                   b'{"missing": 3, "failed": [], "raised": {}}',
-                                  b'{"failed": {"x": 1, "1": null, "2": "\\ud800"}, "raised": "\\ud800"}'])
+                                  b'{"failed": {"x": 1, "1": null, "2": "\\ud800"}, "raised": "\\ud800"}',
+                                  '{"failed": {"²": "x", "-1": "x", "٣": "x"}}'.encode(),
+                                  b'{"failed": {"' + b"1" * 5000 + b'": "x"}}'], ids=lambda told: ascii(told[:30]))
 def test_whatever_a_room_tells_is_judged_without_a_crash(told):
     result = judge.compare("mean_iou", 5, told)
-    assert not result["right"]
+    assert not result["right"] and all(isinstance(number, int) for number in result["failed"])
     nbformat.validate(nbformat.v4.new_notebook(cells=[new_code_cell(str(result))]))
     str(result).encode()
 
