@@ -7,16 +7,18 @@ import base64
 import html
 from functools import partial
 
+import torch
 from IPython.display import display
-from ipywidgets import HTML, Box, Button, FloatSlider, Layout, Text, VBox
+from ipywidgets import HTML, Box, Button, FileUpload, FloatSlider, Layout, Text, VBox
 
 from helpers import plotting
+from helpers.settings import IGNORE_INDEX
 
 
 class Explorer:
     """Controls and the picture that follows them.
 
-    `draw`, called with the controls' values by name, gives a Figure and a caption. `moves` maps a
+    `draw`, called with the controls' values by name, gives a Figure (or None) and a caption. `moves` maps a
     control's name to a function from its value to values of other controls; `on_click` does so from
     the x and y, in pixels, of a click into a panel.
     """
@@ -46,9 +48,11 @@ class Explorer:
             self._controls[name].value = value
         self._moving = False
         self._figure, caption = self._draw(**{name: control.value for name, control in self._controls.items()})
-        self._png = plotting.png(self._figure)
-        self._picture.value = (f'<div style="line-height: 1.4; min-height: 2.8em">{html.escape(caption)}</div>'
-                               + picture(self._png, caption, self._on_click))
+        words = f'<div style="line-height: 1.4; min-height: 2.8em">{html.escape(caption)}</div>'
+        if self._figure:
+            self._png = plotting.png(self._figure)
+            words += picture(self._png, caption, self._on_click)
+        self._picture.value = words
 
     def _clicked(self, change):
         x, y = map(float, change.new.split(","))  # 0..1 of the picture, from its top left
@@ -101,10 +105,20 @@ def row(children):
 def control(kind, description, tooltip, **options):
     """A control with a name and a tooltip, which ipywidgets 7 calls `description_tooltip`."""
     options["tooltip" if "tooltip" in kind.class_trait_names() else "description_tooltip"] = tooltip
-    if kind is not Button:
+    width = {Button: "123px", FileUpload: "160px"}.get(kind)
+    if not width:
         options["style"] = {"description_width": "88px"}
-    return kind(description=description, layout=Layout(width="123px" if kind is Button else "300px"), **options)
+    return kind(description=description, layout=Layout(width=width or "300px"), **options)
 
 
 def fraction(description, tooltip, value):
     return control(FloatSlider, description, tooltip, value=value, max=1, step=0.01)
+
+
+def in_words(target, devkit):
+    """The classes of a label map in words, the largest first: "background 71%, star 20%, void 9%"."""
+    counts = torch.bincount(target.flatten(), minlength=256)
+    names = dict(enumerate(devkit.class_names)) | {IGNORE_INDEX: "void"}
+    shares = {names[label]: counts[label] / target.numel() for label in counts.argsort(descending=True).tolist()
+              if counts[label]}
+    return ", ".join(f"{name} {share:.0%}" if share >= 0.005 else f"{name} under 1%" for name, share in shares.items())

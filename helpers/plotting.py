@@ -61,21 +61,22 @@ def show(figure, alt):
     display(data, metadata={"image/png": {"alt": alt}}, raw=True)
 
 
-def panels_figure(panels, devkit, columns=4, names=None, square=False):
+def panels_figure(panels, devkit, columns=4, names=None, square=False, large=False):
     """A Figure of (picture, title) panels, row by row.
 
     A picture is an image Float32[3, H, W] in [0, 1] (or UInt8), a heat map Float32[H, W] in [0, 1], or a label map
     Int64[H, W], drawn in the colours of `devkit` with `names` (by default those of its classes). One of a few
-    pixels shows its numbers. With `square` every panel has room for a square, whatever the picture's shape is.
+    pixels shows its numbers. With `square` every panel has room for a square, whatever the picture's shape is; with
+    `large` one or two take the whole width.
     """
     names = names or devkit and devkit.class_names
     panels = [(torch.as_tensor(picture).detach().cpu(), title) for picture, title in panels]
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    width = WIDTH / max(columns, 2.5)
+    width = WIDTH / (columns if large else max(columns, 2.5))
     tallest = max(picture.shape[-2] / picture.shape[-1] for picture, _ in panels)
     height = width * (1 if square else min(1, tallest))
-    figure = Figure(figsize=(width * columns, (height + 0.2) * rows + 0.35), layout="constrained")
+    figure = Figure(figsize=(width * columns, (height + 0.2) * rows + (0.47 if large else 0.35)), layout="constrained")
     present, heat = set(), False
     for index, (picture, title) in enumerate(panels, 1):
         axes = figure.add_subplot(rows, columns, index)

@@ -29,10 +29,14 @@ _HUE = (0.15, 0.98, 0.57, 0.40, 0.82)  # a hint, not the answer: each glyph stra
 _FIRST_SEED = {"train": 10_000, "val": 20_000}
 
 
-def draw(seed):
-    """One image and its mask: a PIL RGB image and a PIL palette mask (classes 0..5, 255 void)."""
+def draw(seed, size=None):
+    """One image and its mask: a PIL RGB image and a PIL palette mask (classes 0..5, 255 void).
+
+    `size` is (width, height), by default drawn by chance from 80 to 144.
+    """
     rng = np.random.default_rng(seed)
-    width, height = (int(side) for side in rng.integers(80, 145, size=2))
+    by_chance = rng.integers(80, 145, size=2)
+    width, height = size or (int(side) for side in by_chance)
     image, target = _texture(rng, width, height), np.zeros((height, width), np.uint8)
     for _ in range(rng.integers(1, 4)):
         index = int(rng.choice(len(_GLYPHS), p=_SHARE))

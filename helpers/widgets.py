@@ -25,8 +25,9 @@ from matplotlib.patches import Rectangle
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as F
 
-from helpers import metrics, plotting, transforms, voc
-from helpers.controls import Explorer, control, fraction, picture, row, show
+from helpers import metrics, photographs, plotting, transforms, voc
+from helpers.controls import Explorer, control, fraction, in_words, picture, row, show
+from helpers.own_picture import explore_photograph  # noqa: F401  (an explorer like those here)
 from helpers.settings import IGNORE_INDEX, VOID_COLOUR
 
 WRONG = (213, 94, 0)  # vermilion, which the colour-blind tell from grey
@@ -42,7 +43,7 @@ def browse(devkit, split="train"):
     def draw(index, name, opacity, void):
         image, mask = map(F.pil_to_tensor, dataset[index])
         image, target = image / 255, mask[0].long()
-        caption = f"Image {index}, {image.shape[2]} × {image.shape[1]} pixels: {_in_words(target, devkit)}."
+        caption = f"Image {index}, {image.shape[2]} × {image.shape[1]} pixels: {in_words(target, devkit)}."
         if name != "all":
             label = devkit.class_names.index(name)
             if not (target == label).any():
@@ -247,29 +248,9 @@ def _chance(seed):
     return torch.rand(7, generator=torch.Generator().manual_seed(seed)).tolist()
 
 
-@torch.no_grad()
 def _probabilities(model, image, devkit):
     """Float32[C, H, W] on the CPU for one image Float32[3, H, W]; every layer of `model` keeps its mode."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        output = model(image[None].to(next(model.parameters()).device))
-    finally:
-        for module in training:
-            module.training = True
-    channels = output["out"].shape[1] if isinstance(output, dict) else None
-    if channels != devkit.num_classes:
-        raise ValueError(f'model: expected {{"out": logits}} of {devkit.num_classes} classes, found '
-                         f"{f'{channels} classes' if channels else type(output).__name__}; see notebook 3")
-    return output["out"][0].float().softmax(0).cpu()
-
-
-def _in_words(target, devkit):
-    """The classes of a label map in words, the largest first: "background 71%, star 20%, void 9%"."""
-    counts = torch.bincount(target.flatten(), minlength=256)
-    names = dict(enumerate(devkit.class_names)) | {IGNORE_INDEX: "void"}
-    return ", ".join(f"{names[label]} {counts[label] / target.numel():.0%}"
-                     for label in counts.argsort(descending=True).tolist() if counts[label])
+    return photographs.logits_of(model, image, devkit.num_classes).softmax(0)
 
 
 def _blend(image, target, devkit, alpha):

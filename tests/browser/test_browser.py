@@ -8,8 +8,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from PIL import Image
 from playwright import sync_api as playwright
 
+from helpers import shapes
 from tests.support import missing
 from tests.support.front_ends import Lab, served
 
@@ -26,6 +28,7 @@ CELLS = {
     "augmentation": "widgets.explore_augmentation(devkit, 96)",
     "predictions": "model = models.build_model(devkit.num_classes)\n"
                    "widgets.explore_predictions(model, devkit, 96, images=4)",
+    "photograph": "widgets.explore_photograph(models.build_model(devkit.num_classes), devkit, 96)",
     "training": "view = widgets.TrainingView(2)\nfor number in range(1, 6):\n    view.batch(number, 5)\n"
                 "history = [training.Epoch(0, 1.2, 0.1, 5.0)]\nview.epoch(history)",
     "second epoch": "view.batch(1, 2)\nhistory.append(training.Epoch(1, 0.7, 0.4, 5.0))\nview.epoch(history)",
@@ -167,6 +170,40 @@ def test_a_click_on_a_pixel_shows_its_probabilities(page):
         assert 0 < value < 30
     with _changes(picture):
         cell.get_by_role("combobox").select_option("heart")
+
+
+def test_a_photograph_is_uploaded_or_found_at_its_path(page, tmp_path):
+    cell = _run(page, "photograph")
+    picture = _picture(cell)
+    expect(cell.get_by_text("picture 0 of ours, 1200 × 900 pixels")).to_be_visible()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright
+    shapes.draw(7, (4000, 3000))[0].save(tmp_path / "telephone.jpg", exif=exif)
+    shapes.draw(8, (500, 400))[0].convert("LA").save(tmp_path / "web.png")
+    (tmp_path / "notes.pdf").write_bytes(b"%PDF-1.7")
+    with _changes(picture):
+        _choose(page, cell, tmp_path / "telephone.jpg")
+    expect(cell.get_by_text("telephone.jpg, 3000 × 4000 pixels: ")).to_be_visible()
+    with _changes(picture):
+        _press(cell, "opacity")
+    path = cell.get_by_placeholder("such as photos/cat.jpg")
+    with _changes(picture):
+        path.fill(str(tmp_path / "web.png"))
+        path.press("Enter")
+    expect(cell.get_by_text("web.png, 500 × 400 pixels: ")).to_be_visible()
+    _choose(page, cell, tmp_path / "notes.pdf")
+    expect(cell.get_by_text("expected an image (JPEG, PNG, WebP ...), found a PDF")).to_be_visible()
+    expect(picture).to_have_count(0)
+    _press(cell, "or ours")
+    expect(cell.get_by_text("picture 1 of ours")).to_be_visible()
+    expect(_picture(cell)).to_be_visible()
+
+
+def _choose(page, cell, path):
+    """Upload a file as a student does: a click on the button, a choice in the dialogue of the browser."""
+    with page.expect_file_chooser() as dialogue:
+        cell.get_by_role("button", name="your picture").click()
+    dialogue.value.set_files(path)
 
 
 def test_the_training_view_draws_each_epoch(page):

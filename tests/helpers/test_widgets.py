@@ -57,6 +57,7 @@ EXPLORERS = {
     "browse": lambda devkit, model: widgets.browse(devkit),
     "augmentation": lambda devkit, model: widgets.explore_augmentation(devkit, 96),
     "predictions": lambda devkit, model: widgets.explore_predictions(model, devkit, 96),
+    "photograph": lambda devkit, model: widgets.explore_photograph(model, devkit, 96),
 }
 # another value for every control
 CONTROLS = {
@@ -64,6 +65,7 @@ CONTROLS = {
     "augmentation": {"image": 3, "seed": 5, "zoom": 0.8, "crop x": 1.0, "crop y": 1.0, "crop size": 60, "jitter": 0.9,
                      "flip": None},
     "predictions": {"worst to best": 5, "opacity": 0.9, "probability of": "star", "pixel x": 3, "pixel y": 3},
+    "photograph": {"or its path": f"{settings.ROOT}/docs/predictions.png", "or ours": 3, "opacity": 0.9},
 }
 EVERY = pytest.mark.parametrize("name", EXPLORERS)
 
@@ -239,7 +241,8 @@ def test_pictures_keep_their_size(devkit, model, shown):
     for explorer in EXPLORERS.values():
         explorer(devkit, model)
         box, sizes = shown[-1].box, set()
-        [slider] = [control for name, control in _controls(box).items() if name in ("image", "worst to best")]
+        [slider] = [control for name, control in _controls(box).items()
+                    if name in ("image", "worst to best", "or ours")]
         for value in range(3):
             slider.value = value
             sizes.add(_picture(box)[16:24])  # width and height in a PNG's header
@@ -324,14 +327,15 @@ def test_a_notebook_without_a_front_end_stores_still_and_words(tmp_path):
             "devkit = voc.Devkit(Path('.'), shapes.CLASS_NAMES, torch.from_numpy(shapes.PALETTE))",
             "widgets.browse(devkit)", "widgets.explore_augmentation(devkit, 96)",
             "widgets.explore_predictions(models.build_model(6), devkit, 96)",
+            "widgets.explore_photograph(models.build_model(6), devkit, 96)",
             "view = widgets.TrainingView(2)\nview.batch(1, 2)\nview.batch(2, 2)"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in code])
     nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [cell.outputs for cell in notebook.cells]
-    assert [len(output) for output in outputs] == [0, 2, 2, 2, 2]
+    assert [len(output) for output in outputs] == [0, 2, 2, 2, 2, 2]
     assert all(set(output[0].data) == {VIEW} for output in outputs[1:])
     outputs = [cell.outputs for cell in notebooks.tidy(notebook).cells]
-    assert [len(output) for output in outputs] == [0, 1, 1, 1, 1]
-    for [output] in outputs[1:4]:
+    assert [len(output) for output in outputs] == [0, 1, 1, 1, 1, 1]
+    for [output] in outputs[1:5]:
         assert output.output_type == "display_data" and set(output.data) == {"image/png", "text/plain"}
-    assert set(outputs[4][0].data) == {"text/plain"}
+    assert set(outputs[5][0].data) == {"text/plain"}
