@@ -42,7 +42,7 @@ def open_photograph(source):
             if image.width * image.height > MOST_PIXELS:
                 raise Image.DecompressionBombError
             image.load()
-            return _in_rgb(_upright(image))
+            return in_rgb(_upright(image))
         except UnidentifiedImageError:
             file.seek(0)
             found = _kind(file.read(16))
@@ -71,7 +71,8 @@ def _upright(image):
     return image
 
 
-def _in_rgb(image):
+def in_rgb(image):
+    """A PIL image of any mode as RGB: transparency becomes white, values of more than 8 bits are stretched."""
     if image.mode == "F" or image.mode.startswith("I"):
         values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0, neginf=0)
         values -= values.min()

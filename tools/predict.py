@@ -12,13 +12,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 from contourpy import FillType, contour_generator
-from PIL import Image
-from torch.nn.functional import interpolate
 from tqdm import tqdm
 
-from helpers import export, files, settings, transforms
+from helpers import export, files, photographs, settings
 from helpers.settings import SettingsError, show
 from tools.annotations import folder, pictures
 from tools.annotations.regions import Unusable, inside
@@ -69,20 +66,10 @@ def annotate(place, model_file):
             skipped.append((source.name(path), str(error)))
             continue
         upright = stored[::-1] if orientation >= 5 else stored
-        record = as_labelme(label_map(model, image, size), card["class_names"], path.name, upright)
+        record = as_labelme(photographs.segment(model, image, size).numpy(), card["class_names"], path.name, upright)
         with files.atomic(path.with_suffix(".json")) as half_done:
             half_done.write_text(json.dumps(record, ensure_ascii=False, indent=2), encoding="utf-8")
     return len(todo) - len(skipped), len(source.pictures) - len(todo), skipped
-
-
-@torch.no_grad()
-def label_map(model, image, size):
-    """What `model` says of a PIL RGB image, UInt8[H, W] at the image's own size."""
-    shape = image.height, image.width
-    height, width = transforms.fitted(shape, size)
-    pixels, _ = transforms.eval_transform(size)(image, Image.new("L", image.size))
-    logits = model(pixels[None])["out"][..., :height, :width]
-    return interpolate(logits, shape, mode="bilinear").argmax(1)[0].to(torch.uint8).numpy()
 
 
 def as_labelme(labels, class_names, name, size):

@@ -13,7 +13,7 @@ from helpers import settings, voc
 from helpers.own import classes
 from tests.tools.photographs import as_json, maps, photograph, run
 from tests.tools.test_labelme import SQUARE, record, shape
-from tools.annotations import devkit, report
+from tools.annotations import devkit, pictures, report
 
 
 @pytest.fixture
@@ -99,6 +99,15 @@ def test_large_pictures_are_shrunk_with_their_masks(tmp_path):
     run(tmp_path / "p", "--to", tmp_path / "own", "--longest", 40)
     mask = np.array(Image.open(tmp_path / "own/VOCdevkit/VOC2012/SegmentationClass/0.png"))
     assert mask.shape == (30, 40) and mask[5:15, 10:20].all() and mask.sum() == 100
+
+
+@pytest.mark.parametrize("mode", ["P", "L", "RGBA", "LA", "CMYK", "1", "I;16", "F"])
+def test_a_picture_of_any_mode_is_shrunk_and_saved_in_colour(tmp_path, mode):
+    picture = Image.fromarray(np.arange(48 * 64, dtype=np.uint16).reshape(48, 64))
+    picture = picture if mode == "I;16" else picture.convert("F") if mode == "F" else picture.convert("L").convert(mode)
+    picture.save(tmp_path / ("a.tif" if mode in ("F", "CMYK") else "a.png"))
+    image, stored, _ = pictures.load(next(tmp_path.iterdir()), 32)
+    assert (image.mode, image.size, stored) == ("RGB", (32, 24), (64, 48)) and len(image.getcolors()) > 1
 
 
 def test_one_picture_under_two_names_is_taken_once_and_one_name_for_two_pictures_is_made_two(photos, tmp_path):

@@ -215,7 +215,7 @@ def test_of_several_annotations_the_newest_counts_and_unfinished_tasks_are_named
     new = {"result": [result("polygonlabels", SQUARES["polygonlabels"] | {"polygonlabels": ["new"]})],
            "updated_at": "2025-01-01"}
     as_json(tmp_path / "project.json", [
-        task(annotations=[new, old, old | {"updated_at": "2026-01-01", "was_cancelled": True}]),
+        task(annotations=[old, new, old | {"updated_at": "2026-01-01", "was_cancelled": True}]),
         task(annotations=[], predictions=[new], id=6), {"id": 7, "data": {"text": "no picture"}}, 8])
     _, names, skips = maps(tmp_path)
     assert names == ("background", "new") and len(skips) == 3

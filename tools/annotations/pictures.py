@@ -4,9 +4,9 @@ import hashlib
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from helpers.photographs import in_rgb
 from tools.annotations.folder import line
 from tools.annotations.regions import MOST_PIXELS, Unusable
 
@@ -45,22 +45,10 @@ def load(source, longest):
         stored, orientation = image.size, image.getexif().get(ORIENTATION, 1)
         if longest:
             image.draft("RGB", (longest, longest))  # a JPEG is read at half or a quarter of its size: faster
-        upright = ImageOps.exif_transpose(image)
+        upright = in_rgb(ImageOps.exif_transpose(image))
         if longest and max(upright.size) > longest:
             upright.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-        return rgb(upright), stored, orientation if orientation in TURNS else 1
-
-
-def rgb(image):
-    """An image of any mode as RGB: what is transparent turns white, 16 bits become 8."""
-    if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, dtype=np.float64)
-        low, high = np.nanmin(values), np.nanmax(values)
-        image = Image.fromarray(((values - low) * (255 / max(high - low, 1e-9))).astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+        return upright, stored, orientation if orientation in TURNS else 1
 
 
 def fit(mask, annotated, stored, orientation, size):
