@@ -58,3 +58,15 @@ def border(target, width=2, ignore_index=IGNORE_INDEX):
     highest = F.max_pool2d(classes, 2 * width + 1, 1, width)
     lowest = -F.max_pool2d(-classes, 2 * width + 1, 1, width)
     return (highest != lowest)[0, 0] & (target != ignore_index)
+
+
+def coarse(target, stride, num_classes, ignore_index=IGNORE_INDEX):
+    """The best label map, Int64[H, W], of a head that gives one answer for each `stride` x `stride` pixels.
+
+    The classes' true shares in each cell stand for its logits, and are enlarged to the size of `target` (Int64[H, W])
+    as a model's are. Void has a share in nothing.
+    """
+    valid = target != ignore_index
+    shares = F.one_hot(target.where(valid, 0), num_classes) * valid[..., None]
+    cells = F.avg_pool2d(shares.permute(2, 0, 1)[None].float(), stride, ceil_mode=True)
+    return F.interpolate(cells, target.shape, mode="bilinear")[0].argmax(0)

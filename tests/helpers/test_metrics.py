@@ -69,3 +69,24 @@ def test_border_is_where_another_class_is_near():
     assert border[4].tolist() == [False] * 4 + [True, True] + [False] * 3
     target[0, 0] = IGNORE_INDEX
     assert not metrics.border(target)[0, 0] and metrics.border(target)[1, 1]
+
+
+def test_a_head_as_fine_as_the_image_could_be_perfect_and_a_coarse_one_could_not():
+    target = torch.zeros(16, 24, dtype=torch.int64)
+    target[3:11, 5:17], target[0, 0], target[14, 20] = 1, IGNORE_INDEX, 2
+    valid = target != IGNORE_INDEX
+    assert torch.equal(metrics.coarse(target, 1, 3)[valid], target[valid])
+    scores = [metrics.mean_iou(metrics.confusion_matrix(target, metrics.coarse(target, stride, 3), 3))
+              for stride in (1, 4, 8)]
+    assert scores[0] == 1 > scores[1] > scores[2]
+    assert not (metrics.coarse(target, 8, 3) == 2).any()  # a single pixel is too small to be seen
+
+
+def test_void_has_no_say_in_a_coarse_answer():
+    target = torch.full((8, 8), IGNORE_INDEX)
+    target[0, 0], target[1, :2] = 0, 1
+    assert (metrics.coarse(target, 8, 2) == 1).all()  # two pixels against one
+
+
+def test_a_coarse_answer_has_the_size_of_a_target_that_no_stride_divides():
+    assert metrics.coarse(torch.zeros(13, 9, dtype=torch.int64), 8, 2).shape == (13, 9)

@@ -114,7 +114,7 @@ def test_a_notebook_can_be_read_a_screen_at_a_time(name):
     assert len(titles) == 1
     free = [cell for cell in code_cells(notebook) if not cell.metadata.get("nbgrader", {}).get("solution")]
     assert max(len(cell.source.splitlines()) for cell in free) <= 16
-    assert 12 <= len(code_cells(notebook)) <= 9 + 4 * len(EXERCISES[name])
+    assert 12 <= len(code_cells(notebook)) <= 10 + 4 * len(EXERCISES[name])
 
 
 def test_the_address_is_written_in_one_place(built):
