@@ -19,6 +19,12 @@ def _width(layer):
     return len(convolutions[-1].weight) if convolutions else None
 
 
+def _is_one_convolution(layer):
+    """Whether a layer's parameters are those of a single 1x1 convolution."""
+    holders = [module for module in layer.modules() if list(module.parameters(recurse=False))]
+    return len(holders) == 1 and type(holders[0]) is nn.Conv2d and holders[0].kernel_size == (1, 1)
+
+
 def _is_share(values):
     return bool((values >= 0).all() and (values <= 1).all() and values.any())
 
@@ -44,14 +50,16 @@ class _Built:
         if self.lraspp is None and not any(isinstance(module, LRASPPHead) for module in model.modules()):
             self.fail("another_model", f"{self.call} returned {show(model)}; expected torchvision's "
                       "lraspp_mobilenet_v3_large.")
+        if self.lraspp is not None and self.lraspp is not model and not isinstance(model, nn.Sequential):
+            self.fail("wrapped", f"{self.call} returned {show(model)} with the model inside it; expected the model "
+                      "itself. Later cells look for `model.backbone` and `model.classifier`.")
         if self.lraspp is None:
-            self.fail("no_out", f"{self.call} took the parts out of the model, and with them its way to put them "
-                      "together: expected a model that returns {\"out\": logits}. Change the layers inside, and return "
-                      "the whole model.")
+            self.fail("no_out", f"{self.call} returned parts of the model without the model around them; expected a "
+                      "model that returns {\"out\": logits}. Change the layers inside, and return the whole model.")
 
         head = self.lraspp.classifier
         if not all(hasattr(head, name) for name in ("low_classifier", "high_classifier", "cbr", "scale")):
-            self.fail("whole_head_new", f"{self.call} has {show(head)} in the place of `model.classifier`. "
+            self.fail("whole_head_new", f"{self.call} has {show(head)} in place of `model.classifier`. "
                       "You replaced the whole head. Replace only its last two convolutions, "
                       "`classifier.low_classifier` and `classifier.high_classifier`.")
         linear = next((name for name in ("low_classifier", "high_classifier")
@@ -59,6 +67,13 @@ class _Built:
         if linear:
             self.fail("linear_layer", f"{self.call} has a Linear layer in `classifier.{linear}`: that gives one answer "
                       "for an image. Segmentation needs one for each pixel: `nn.Conv2d(in_channels, num_classes, 1)`.")
+
+        odd = next((name for name in ("low_classifier", "high_classifier")
+                    if not _is_one_convolution(getattr(head, name))), None)
+        if odd:
+            self.fail("other_layers", f"{self.call} has {show(getattr(head, odd))} as `classifier.{odd}`, which is not one "
+                      "1x1 convolution as before. Replace each final layer with a single new one: "
+                      "`nn.Conv2d(old.in_channels, num_classes, 1)`.")
 
     def fail(self, id, message):
         self.student.fail(id, message)
@@ -78,8 +93,7 @@ class _Built:
         if low == high == 21 != wanted:
             self._untouched(found)
         if low == high and abs(low - wanted) == 1:
-            self.fail("off_by_one", f"{found}. Background is one of the `num_classes` already, and void is none of "
-                      "them.")
+            self.fail("off_by_one", f"{found}. Background is already one of the `num_classes`, and void isn't a class.")
         if low != wanted:
             self.fail("wrong_width", f"{found}.")
 
@@ -95,7 +109,7 @@ class _Built:
             self.fail("unused_layer", f"{found}. `{extra[0]}` was added, but nothing in the model's `forward` calls "
                       "it. The layers to replace are `classifier.low_classifier` and `classifier.high_classifier`.")
         self.fail("head_not_replaced", f"{found}. These are still the layers for the 21 classes of the pretrained "
-                  "weights. Replace both by new `nn.Conv2d` layers.")
+                  "weights. Replace both with new `nn.Conv2d` layers.")
 
     def gives_logits(self, images):
         """End the check unless the model gives raw logits of the image's size under "out"."""
@@ -110,7 +124,7 @@ class _Built:
         if _is_share(logits) and _is_share(self._logits(images, sign=-1)):
             self.fail("sigmoid", f"The outputs of {self.call} all lie between 0 and 1; expected raw logits, of any "
                       "size and sign. Leave the sigmoid out of the model.")
-        if not all(any(p.requires_grad for p in layer.parameters()) for layer in self._final_layers()):
+        if not all(p.requires_grad for layer in self._final_layers() for p in layer.parameters()):
             self.fail("frozen_head", f"The new layers of {self.call} are frozen (`requires_grad` is False): they would "
                       "never learn.")
 
@@ -154,7 +168,7 @@ class _Built:
             self.fail("whole_head_new", f"{missing}: the head was replaced as a whole. Its inner layers (`cbr`, "
                       "`scale`) fit any number of classes; replace the two final layers alone.")
         if lost:
-            self.fail("weights_changed", f"{missing}, such as `{lost[0]}`. Leave all but the two final layers as it "
+            self.fail("weights_changed", f"{missing}, such as `{lost[0]}`. Leave everything but the two final layers as it "
                       "came.")
 
     def is_new(self, state):
@@ -163,12 +177,12 @@ class _Built:
         old = [key for key in state if key.startswith(FINAL) and key.endswith("weight") and key in found
                and same(found[key], state[key][:len(found[key])])]
         if old and self.num_classes == 21:
-            self.fail("kept_at_21", f"{self.call} kept the pretrained final layer `{old[0]}`, because the number of "
-                      "classes happens to be equal. Your classes may be others in another order: replace both layers "
-                      "always.")
+            self.fail("kept_at_21", f"{self.call} kept the pretrained final layer `{old[0]}`, since it has the right "
+                      "width already. Yours may be 21 other classes, or the same in another order: always replace both "
+                      "layers.")
         if old:
             self.fail("old_rows_kept", f"{self.call} copied the first {self.num_classes} rows of the old `{old[0]}`. "
-                      "They stand for other classes: start with new layers.")
+                      "Those rows are about other classes: start with new layers.")
 
 
 def check(student, seed):
@@ -189,8 +203,8 @@ def check(student, seed):
             built.keeps(state)
             built.is_new(state)
     if downloads:
-        student.fail("fetches_backbone", "build_model(6) downloaded an ImageNet backbone, though `weights` is None: a "
-                     "random start, without a download. It is torchvision's default for the backbone; pass "
+        student.fail("fetches_backbone", "build_model(6) downloaded an ImageNet backbone, though `weights` is None, which "
+                     "means a random start without a download. torchvision loads that backbone unless told not to: pass "
                      "`weights_backbone=None` as well.")
     return "build_model has two new final layers of the right width, and keeps all other pretrained weights."
 

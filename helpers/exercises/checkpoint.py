@@ -114,8 +114,8 @@ def _restores(load, path, model, optimizer, seed):
                   "buffers, not parameters. `model.state_dict()` has both.")
     found, expected = its_optimizer.state_dict(), optimizer.state_dict()
     if not found["state"]:
-        load.fail("optimizer_missing", "The model is back, but the optimizer has forgotten its moments (and its step "
-                  "count), so training would jump. Save and load `optimizer.state_dict()` as well.")
+        load.fail("optimizer_missing", "The model is back, but the optimizer has forgotten its moments and its step "
+                  "count, so the next steps would be off. Save and load `optimizer.state_dict()` as well.")
     if not same(found, expected):
         load.fail("optimizer_incomplete", "The optimizer is not what it was: its learning rate or its moments differ. "
                   "`optimizer.load_state_dict` restores both.")
@@ -158,8 +158,9 @@ def _refuses_another_model(load, path):
     """A file of another architecture is an error, not a silent new start."""
     other = Renamed()
     if load.attempt(path, other, torch.optim.Adam(other.parameters())).error is None:
-        load.fail("strict_false", "A model whose last layer has another name was loaded without a word, and that layer "
-                  "kept its random weights. Leave `strict=False` out: names that do not fit should be an error.")
+        load.fail("strict_false", "A file was loaded into a model whose last layer has another name, without an error, "
+                  "and that layer kept its random weights. Leave out `strict=False` (or the `try`): names that do not "
+                  "fit should be an error.")
 
 
 def _works_on_any_device(load, path, seed):
@@ -210,34 +211,40 @@ def _survives_dying(save, load, path, seed):
     resumed, optimizer = fresh(seed)
     outcome = load.attempt(path, resumed, optimizer)
     if outcome.error is not None or not same(_weights(resumed), _weights(trained(seed)[0])):
-        save.fail("half_written", "A save that dies half-way (disk full, session ended) has destroyed the checkpoint "
-                  "that was there before. Write to another name in the same folder first, then `replace` the old file "
-                  "by the new one in one go.")
+        save.fail("half_written", "A save that died half-way (disk full, session ended) has destroyed the checkpoint "
+                  "that was there before. Write to another name in the same folder first, then put the new file in its "
+                  "place in one go: `os.replace(temporary, path)`.")
 
 
 @contextlib.contextmanager
 def moves_noted(path):
-    """Yields a list that gets the folder of each file that is moved to `path`."""
-    folders, path = [], Path(path).resolve()
+    """Yields a list of (folder, whether `path` was there) for each file that is moved to `path`."""
+    moves, path = [], Path(path).resolve()
 
     def noting(move):
         def moved(source, target, *args, **kwargs):
             if Path(target).resolve() == path:
-                folders.append(Path(source).resolve().parent)
+                moves.append((Path(source).resolve().parent, path.exists()))
             return move(source, target, *args, **kwargs)
         return moved
     with mock.patch.object(os, "replace", noting(os.replace)), mock.patch.object(os, "rename", noting(os.rename)):
-        yield folders
+        yield moves
 
 
 def replaces(save, path, model, optimizer, epoch):
-    """How `save` puts a new file over an old one: "replaced", "written over", or "from another folder"."""
-    with open(path, "rb") as old, moves_noted(path) as folders:  # held open, so that its number is not used again
+    """How `save` puts a new file over an old one: "replaced", "written over", "from another folder", "removed first".
+
+    A folder below that of `path` is on the same disk.
+    """
+    here = path.parent.resolve()
+    with open(path, "rb") as old, moves_noted(path) as moves:  # held open, so that its number is not used again
         save(path, model, optimizer, epoch)
         same_file = os.path.samestat(os.fstat(old.fileno()), os.stat(path))
     if same_file:
         return "written over"
-    return "replaced" if all(folder == path.parent.resolve() for folder in folders) else "from another folder"
+    if not all(folder.is_relative_to(here) for folder, _ in moves):
+        return "from another folder"
+    return "replaced" if all(there for _, there in moves) else "removed first"
 
 
 def _in_one_go(save, path, seed):
@@ -246,6 +253,10 @@ def _in_one_go(save, path, seed):
     if how == "written over":
         save.fail("copied_over", "save_checkpoint wrote over the old checkpoint: while it writes there is no "
                   "whole file at `path`. Do not copy: `os.replace(temporary, path)` puts the new file there in one go.")
+    if how == "removed first":
+        save.fail("removed_first", "save_checkpoint took the old checkpoint away before the new one was in its place: a "
+                  "stop between the two leaves nothing at `path`. `os.replace(temporary, path)` replaces the old file in "
+                  "one go, so leave it there until then.")
     if how == "from another folder":
         save.fail("another_folder", "save_checkpoint wrote its temporary file to another folder. That may be on "
                   "another disk, and from there a file can only be copied, not replaced in one go. Write it beside "

@@ -1,15 +1,17 @@
 """Exercise 1.3: count_pixels."""
 
+import contextlib
 import functools
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
 
 from helpers import voc
 from helpers.exercises.core import Exercise, mistakes
 from helpers.exercises.probe import Probe, call
-from helpers.exercises.student import Outcome, right
+from helpers.exercises.student import right
 from helpers.exercises.values import describe
 
 
@@ -25,6 +27,28 @@ def label_maps(seed, num_classes=6):
     return targets
 
 
+class Narrow(TorchFunctionMode):
+    """Float32 as coarse as float16, and int32 of 12 bits: then 3,001 pixels show what millions would.
+
+    Float16 holds all whole numbers up to 2,048, float32 up to 16,777,216.
+    """
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **kwargs or {})
+        with torch._C.DisableTorchFunction():
+            for tensor in (result, *args[:1]):  # `counts[label] = 1` changes its first argument and returns nothing
+                if isinstance(tensor, torch.Tensor) and tensor.dtype == torch.float32:
+                    tensor.copy_(tensor.half())
+                if isinstance(tensor, torch.Tensor) and tensor.dtype in (torch.int32, torch.int16):
+                    tensor.copy_((tensor + 2048) % 4096 - 2048)
+        return result
+
+
+def many_pixels():
+    """Targets whose pixels are all of class 1: 1,500 at most in each, 3,001 in all."""
+    return [torch.ones(shape, dtype=torch.int64) for shape in ((30, 50), (1, 1), (30, 50))]
+
+
 def check(student, seed):
     small = [[[[0, 2, 1, 0]], [[2, 1, 0, 2]]], [[[2, 1, 1, 0]], [[0, 2], [1, 2], [2, 2]]],  # plain; sizes differ
              [[[0, 2, 1, 255]], [[2, 255, 1, 0]]],  # void
@@ -35,7 +59,9 @@ def check(student, seed):
     function, student.function = student.function, _on_copies(student.function, changed)
     student.compare(voc.count_pixels, cases, MISTAKES, "a tensor Int64[C], the number of pixels of each class")
     if changed:
-        student.healthy(Outcome(changed=("targets",)))
+        student.fail("changes_input", "count_pixels changed a target, which its caller still needs. Such a line as "
+                     "`target[target == 255] = 0` writes into the tensor that was given; pick the pixels with "
+                     "`target[target != 255]` instead, or begin with `target = target.clone()`.")
     student.function = function
     targets, num_classes = cases[-1]
     outcome = student.attempt(iter(targets), num_classes)
@@ -47,7 +73,24 @@ def check(student, seed):
         student.fail("reads_twice", "count_pixels works on a list, but `targets` may be read only once, as from a "
                      "file; a second loop over it finds nothing left. Go through the targets in one outer loop, and "
                      "through the classes inside it.")
+    _holds_many(student)
     return "count_pixels counts every labelled pixel once, over images of any size, and leaves void out."
+
+
+def _holds_many(student):
+    """End the check if the counts are added up in a dtype that millions of pixels do not fit into."""
+    with Narrow():
+        outcome = student.attempt(many_pixels(), 2)
+    wanted = voc.count_pixels(many_pixels(), 2)
+    if outcome.error is not None or right(outcome, wanted, 0):
+        return
+    if (outcome.value < 0).any():
+        student.fail("int32_counts", "The counts are added up in int32 or shorter, and even int32 ends at 2,147,483,647: a "
+                     "few thousand photographs have more pixels than that. Start from "
+                     "`torch.zeros(num_classes, dtype=torch.int64)`.")
+    student.fail("float32_counts", "The counts are added up as float32, which is exact up to 16,777,216 only; the "
+                 "background of a hundred photographs already has more pixels than that. Count in whole numbers: "
+                 "`torch.zeros(num_classes, dtype=torch.int64)`.")
 
 
 def _on_copies(function, changed):
@@ -140,6 +183,15 @@ MISTAKES = [
               "one indent.", lambda targets, c: _bincount(targets[0], c)),
     *mistakes("overflows", "The counts started again from 0 after 255: uint8 holds no more. Count in int64.",
               lambda targets, c: voc.count_pixels(targets, c) % 256),
+    *mistakes("averaged", "The counts were divided by the number of images. Add up the counts and leave them as they "
+              "are.", lambda targets, c: voc.count_pixels(targets, c) // len(targets)),
+    *mistakes("bins_of_the_data", "The bins of the histogram span only the labels that occur, so they change from "
+              "image to image. Say where they begin and end (`range=` in NumPy, `min=` and `max=` in `torch.histc`), "
+              "or use `bincount`.",
+              *(_each(lambda t, c, keep=keep, count=count: count(keep(t), c))
+                for keep in (lambda t: t, lambda t: t[t != 255])
+                for count in (lambda t, c: torch.histc(t.float(), c).long(),
+                              lambda t, c: torch.from_numpy(np.histogram(t.numpy(), c)[0])))),
     *mistakes("one_size", "It stops when images differ in size: they cannot be stacked into one tensor. Count each "
               "image on its own and add the counts.",
               lambda targets, c: _bincount(torch.stack(targets), c)),
@@ -160,16 +212,20 @@ MISTAKES = [
 
 
 def inputs(seed):
-    """Targets of different sizes, and how many classes there are; in the first, two classes never occur."""
-    return [(label_maps(seed), 8), (label_maps(seed + 1, 21), 21)]
+    """Targets of different sizes, how many classes there are, and whether to count them with `Narrow` numbers.
+
+    In the first, two classes never occur.
+    """
+    return [(label_maps(seed), 8, False), (label_maps(seed + 1, 21), 21, False), (many_pixels(), 2, True)]
 
 
 def run(count_pixels, cases):
     """Counts over targets that can be read once, and whether the targets are as they were."""
     results = []
-    for targets, num_classes in cases:
+    for targets, num_classes, narrow in cases:
         copies = [target.clone() for target in targets]
-        counts = call(count_pixels, iter(copies), num_classes)
+        with Narrow() if narrow else contextlib.nullcontext():
+            counts = call(count_pixels, iter(copies), num_classes)
         results.append([counts, all(torch.equal(a, b) for a, b in zip(targets, copies))])
     return results
 

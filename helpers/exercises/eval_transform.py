@@ -43,16 +43,30 @@ def _whole(transform, grid):
         transform.fail("crops", f"An image of {grid.image.width} x {grid.image.height} pixels was divided into 16 "
                        f"equal parts; {transform.name} shows only {shown} of them whole. Validation scores the whole "
                        "image: resize to (size, size), or fit it in and fill with void.")
-    for label in grid.labels:
-        inside = pictures.interior(target) & (target == label)
-        away = (pictures.pixels(image)[:, inside] - pictures.grid_colour(label)[:, None] / 255).abs().amax(0) > 0.1
-        if away.float().mean() > 0.2:
-            transform.fail("apart", f"On an image of {grid.image.width} x {grid.image.height} pixels, {transform.name} "
-                           "did not do the same to both: parts of the target lie on other parts of the image. Resize "
-                           "image and mask in the same way, without a crop.")
-    along = pictures.axes(target, grid)
+    along, shown = pictures.axes(target, grid), pictures.axes(pictures.seen(image, target, grid), grid)
+    if not all(map(_lies_on, along, shown)):
+        transform.fail("apart", f"On an image of {grid.image.width} x {grid.image.height} pixels, {transform.name} did not "
+                       "do the same to both: the target's regions do not lie on those of the image. Resize image and mask "
+                       "in the same way, without a crop.")
+    _colours_kept(transform, image, target, grid)
     if not all(along) or any(axis.mirrored for axis in along):
         transform.fail("mirrored", f"{transform.name} mirrored or turned the image. In validation leave it as it is.")
+
+
+def _colours_kept(transform, image, target, grid):
+    """End the check unless each cell of the grid has its colour."""
+    for label in grid.labels:
+        found, colour = pictures.colour_of(pictures.pixels(image), target, label), pictures.grid_colour(label) / 255
+        if found is not None and (found - colour).abs().max() > 0.05:
+            transform.fail("colours_changed", f"{transform.name} turned the colour {show(colour)} into {show(found)} "
+                           "(before normalisation). Leave the colours alone in validation.")
+
+
+def _lies_on(axis, shown):
+    """Whether the grid of a target lies on that of its image, along one axis, but for a pixel or so."""
+    if None in (axis, shown) or None in (axis.cell, shown.cell, axis.middle, shown.middle):
+        return axis is None or axis.cell is None  # too little of it shows: another mistake
+    return abs(axis.cell - shown.cell) <= 0.75 and abs(axis.middle - shown.middle) <= 1.5
 
 
 def inputs(seed):

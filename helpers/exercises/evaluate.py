@@ -4,21 +4,26 @@ import torch
 
 from helpers import metrics
 from helpers.exercises import toys
-from helpers.exercises.core import Exercise, Mistake
+from helpers.exercises.core import Exercise, Mistake, mistakes
 from helpers.exercises.probe import Probe, call
 from helpers.exercises.values import describe, is_number, same, show
+from helpers.settings import IGNORE_INDEX
 
 CPU = torch.device("cpu")
 
 
 def _added_up(batches):
     """An evaluation that makes a (target, logits) -> matrix of each batch and adds `batches` of them."""
-    def imitate(predict):
+    def imitate(predict, first=False, void=None, twice=False):
         def run(model, loader, num_classes, device):
             model.eval()
-            with torch.no_grad():
-                matrices = [metrics.confusion_matrix(targets, predict(model(images)["out"]), num_classes)
-                            for images, targets in loader]
+            matrices = []
+            for images, targets in loader:
+                images, targets = (images[:1], targets[:1]) if first else (images, targets)
+                targets = void(targets, num_classes) if void else targets
+                with torch.no_grad():
+                    labels = targets.clamp(max=num_classes - 1) if twice else predict(model(images)["out"])
+                matrices.append(metrics.confusion_matrix(targets, labels, num_classes))
             return batches(matrices)
         return run
     return imitate
@@ -36,9 +41,25 @@ MISTAKES = [
             "Only the first batch is in this matrix. Look at the indentation of `return`: it belongs after the loop."),
     Mistake("last_batch_dropped", _added_up(lambda matrices: sum(matrices[:-1] or matrices))(_label),
             "The last batch is missing. It may be smaller than the others, but its pixels count."),
-    Mistake("averaged", _added_up(lambda matrices: torch.stack(matrices).double().mean(0))(_label),
-            "The matrices of the batches were averaged. Add them up: counts can be summed, and then a small last "
-            "batch weighs no more than it should."),
+    *mistakes("averaged", "The counts were divided by the number of batches or images. Add them up and leave them as "
+              "they are: then a small last batch weighs no more than it should.",
+              *(_added_up(divided)(_label) for divided in (
+                  lambda matrices: torch.stack(matrices).double().mean(0), lambda matrices: sum(matrices) // len(matrices),
+                  lambda matrices: torch.stack(matrices).double().mean(0).round().long()))),
+    Mistake("averaged", lambda model, loader, num_classes, device: _added_up(sum)(_label)(
+            model, loader, num_classes, device) / len(loader.dataset),
+            "The counts were divided by the number of images. Add them up and leave them as they are."),
+    Mistake("first_image_only", _added_up(sum)(_label, first=True),
+            "Only the first image of each batch was counted. `argmax(1)` gives a label map for every image; leave out "
+            "the `[0]`."),
+    *mistakes("void_counted", "Void pixels (255) were given a class before they were counted. Leave the targets as they "
+              "are: `confusion_matrix` leaves void out.",
+              *(_added_up(sum)(_label, void=void) for void in (lambda t, c: torch.where(t == IGNORE_INDEX, 0, t),
+                                                               lambda t, c: t.clamp(max=c - 1)))),
+    Mistake("targets_twice", _added_up(sum)(_label, twice=True),
+            "The targets were compared with themselves. The second argument of `confusion_matrix` is the prediction."),
+    Mistake("argmin", _added_up(sum)(lambda logits: logits.argmin(1)),
+            "These are the least likely classes. Use `argmax`."),
     Mistake("transposed", _added_up(lambda matrices: sum(matrices).T)(_label),
             TRANSPOSED),
     Mistake("wrong_axis", _added_up(sum)(lambda logits: logits.argmax(-1)),
@@ -71,6 +92,7 @@ def check(student, seed):
     state = {key: value.clone() for key, value in model.state_dict().items()}
     with spy:
         outcome = student.attempt(*uneven)
+    student.parentheses(outcome)
     if outcome.error is not None:
         _swapped(student, seed)
     _explain_error(student, outcome, model, spy)
@@ -83,10 +105,14 @@ def check(student, seed):
         student.fail("mean_of_batches" if mean else "returns_score",
                      f"evaluate returned {show(value)}, {kind}; expected {expects}. A batch may lack a class, or be "
                      "smaller than the others: add up the counts of all batches and divide once, at the very end.")
+    student.gradients_on()
+    if not all(parameter.requires_grad for parameter in model.parameters()):
+        student.fail("model_frozen", "evaluate froze the model: `requires_grad` is False now, so it would never learn "
+                     "again. Leave the parameters alone; `with torch.no_grad():` is enough.")
     if not same(state, dict(model.state_dict())):
         student.fail("model_changed", "Your evaluate changed the model: its weights or running statistics differ "
                      "afterwards. Evaluation only looks: no optimizer, and `model.eval()` before the first batch.")
-    student.compare(metrics.evaluate, [cube, uneven], MISTAKES, expects)
+    student.compare(metrics.evaluate, [uneven, cube], MISTAKES, expects)
     if any(call.graph for call in model.calls):
         student.fail("graph_kept", "The counts are right, but PyTorch recorded every operation for a backward pass "
                      "that never comes, which fills the memory. Put the loop under `with torch.no_grad():`.")
@@ -164,7 +190,8 @@ def run(evaluate, cases):
         model = toys.toy(seed, classes)
         loader = toys.loader(seed, images, batch_size, classes, 3, width)
         matrix = call(evaluate, model, loader, classes, torch.device("cpu"))
-        results.append({"matrix": matrix, "training": any(use.training for use in model.calls),
+        results.append({"matrix": matrix, "gradients on": torch.is_grad_enabled(),
+                        "trainable": all(parameter.requires_grad for parameter in model.parameters()), "training": any(use.training for use in model.calls),
                         "graph": any(use.graph for use in model.calls)})
     return [*results, {"moved": arrives_on(lambda *args: call(evaluate, *args)) in (None, "meta")}]
 

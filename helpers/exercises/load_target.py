@@ -12,7 +12,7 @@ from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms.functional import pil_to_tensor
 
 from helpers import plotting, shapes, voc
-from helpers.exercises.core import Exercise, mistakes
+from helpers.exercises.core import CheckFailed, Exercise, mistakes
 from helpers.exercises.probe import Probe, call
 
 
@@ -34,10 +34,24 @@ def masks(seed, folder="."):
     return [write_mask(Path(folder) / f"mask_{number}.png", target) for number, target in enumerate(targets, 1)]
 
 
+def one_to_one(value, target):
+    """Whether the regions are right and only their numbers are others."""
+    if value.is_floating_point() or value.shape != target.shape:
+        return False
+    pairs = set(zip(value.flatten().tolist(), target.flatten().tolist()))
+    return len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+
+
 def check(student, seed):
     cases = [(path,) for path in masks(seed)]
-    student.compare(voc.load_target, cases, MISTAKES,
-                    "a tensor Int64[H, W] of class indices, void as 255")
+    try:
+        student.compare(voc.load_target, cases, MISTAKES, "a tensor Int64[H, W] of class indices, void as 255")
+    except CheckFailed as failed:
+        case, target = cases[0], voc.load_target(*cases[0])
+        outcome = student.attempt(*case)
+        if failed.id == "different" and one_to_one(outcome.value, target):
+            student.wrong("renumbered", case, outcome, target, _RENUMBERED)
+        raise
     line = "load_target reads class indices and keeps void as 255."
     if not get_ipython():
         return line
@@ -54,6 +68,17 @@ def _read(path):
 
 def _colours(path):
     return torch.from_numpy(np.array(Image.open(path).convert("RGB")))
+
+
+def _again(method, *args, **kwargs):
+    """The mistake that makes a palette image of the mask's colours once more."""
+    return lambda path: torch.from_numpy(
+        np.array(getattr(Image.open(path).convert("RGB"), method)(*args, **kwargs))).long()
+
+
+_RENUMBERED = ("The regions are right, but their numbers are not the ones in the file, so one class has another number in "
+               "each image. `convert(\"P\")` after `convert(\"RGB\")`, `quantize` and `unique` make new numbers. Read "
+               "the file without converting it: its pixels are class indices.")
 
 
 def _indices(path):
@@ -116,13 +141,23 @@ MISTAKES = [
               lambda path: _indices(path).T[None]),
     *mistakes("flattened", "The pixels stand in one long row. Keep the shape: [H, W].",
               lambda path: _indices(path).flatten()),
-    *mistakes("renumbered",
-              "The labels of this image were renumbered from 0, so one class has another number in each image. "
-              "`return_inverse` does that; the pixels themselves are the class indices.",
-              lambda path: _indices(path).unique(return_inverse=True)[1]),
+    *mistakes("renumbered", _RENUMBERED,
+              lambda path: _indices(path).unique(return_inverse=True)[1],
+              _again("convert", "P"), _again("quantize"), *(_again("quantize", n) for n in (20, 21, 22)),
+              *(_again("convert", "P", palette=Image.Palette.ADAPTIVE, colors=n) for n in (20, 21, 22))),
     *mistakes("shifted",
               "Every class moved down by one. Background is class 0 in VOC, and classes count from there.",
               lambda path: _replaced(256)(path) - 1, lambda path: _indices(path) - 1),
+    *mistakes("shifted",
+              "Every class moved up by one. Background is class 0 in VOC, and classes count from there.",
+              lambda path: _indices(path) + 1, lambda path: _replaced(-1)(path) + 1,
+              lambda path: torch.where(_indices(path) == 255, 255, _indices(path) + 1)),
+    *mistakes("colours_as_number",
+              "The palette's colours were turned into one number. The file already has a number for each pixel, its "
+              "class index: read it without converting it.",
+              lambda path: _colours(path).float().mean(2).long(), lambda path: _colours(path).long().sum(2),
+              lambda path: _colours(path).long() @ torch.tensor([65536, 256, 1]),
+              lambda path: _colours(path).long() @ torch.tensor([1, 256, 65536])),
     *mistakes("foreground_only",
               "Only object or not is left; the classes are gone. Keep the class index of each pixel.",
               lambda path: _indices(path) > 0, lambda path: (_indices(path) > 0) & (_indices(path) != 255)),

@@ -55,11 +55,12 @@ MISTAKES = [
     *mistakes("intersection_not_in_union", "The union lost the intersection altogether. row + column holds it twice, "
               "so take it off once, not twice.", *_ratio(_diag, lambda c: c.sum(0) + c.sum(1) - 2 * c.diag())),
     Mistake("absent_as_zero", _ratio(_diag, _union)[1],
-            "A class that is neither in the target nor in the prediction counted as 0 here. It was not got wrong, it "
-            "was not there: leave it out of the mean."),
+            "A class that is neither in the target nor in the prediction counted as 0 here. The model made no mistake "
+            "with it, it just was not there: leave it out of the mean."),
     Mistake("absent_as_one", lambda c: metrics.iou_per_class(c).nan_to_num(1).mean().item(),
-            "A class that is neither in the target nor in the prediction counted as 1 here, which rewards what nobody "
-            "asked. Leave it out of the mean. (A small epsilon on both sides of the division does this too.)"),
+            "A class that is neither in the target nor in the prediction counted as 1 here, a full score for a class "
+            "that never came up. Leave it out of the mean. (A small epsilon in both numerator and denominator does "
+            "this too.)"),
     Mistake("absent_gives_nan", lambda c: metrics.iou_per_class(c).mean().item(),
             "A class that is not there gives 0 / 0, which is NaN, and one NaN makes the whole mean NaN. Average over "
             "the classes that are present: a mask, or `nanmean`."),
@@ -67,6 +68,32 @@ MISTAKES = [
               lambda c: metrics.iou_per_class(c)[1:].nanmean().item(),
               lambda c: metrics.iou_per_class(c)[1:].nan_to_num(0).mean().item(),
               lambda c: metrics.iou_per_class(c)[1:].mean().item()),
+    *mistakes("last_class_left_out", "The last class is missing from the mean. Take all of them, from 0 to C-1.",
+              lambda c: metrics.iou_per_class(c)[:-1].nanmean().item(),
+              lambda c: metrics.iou_per_class(c)[:-1].nan_to_num(0).mean().item(),
+              lambda c: metrics.iou_per_class(c)[:-1].mean().item()),
+    *mistakes("background_left_out", "The background's row and column were taken out of the matrix, and with them the "
+              "pixels that were mixed up with background. Keep the whole matrix: Pascal VOC counts background as a "
+              "class.", lambda c: metrics.iou_per_class(c[1:, 1:]).nanmean().item(),
+              lambda c: metrics.iou_per_class(c[1:, 1:]).nan_to_num(0).mean().item()),
+    *mistakes("summed", "That is the sum of the classes' IoU. Divide it by the number of classes that are present.",
+              lambda c: metrics.iou_per_class(c).nansum().item()),
+    *mistakes("one_class", "That is the IoU of a single class, the best or the worst. Average over the classes that are "
+              "present.", lambda c: metrics.iou_per_class(c).nan_to_num(-1).max().item(),
+              lambda c: metrics.iou_per_class(c).nan_to_num(2).min().item()),
+    *mistakes("true_negatives_counted", "Everything but the diagonal entry was taken as the union, so the pixels of all "
+              "other classes count too. The union of a class is its row + its column - its diagonal entry.",
+              lambda c: (c.diag() / (c.sum() - c.diag())).mean().item(), lambda c: (c.diag() / c.sum()).mean().item()),
+    *mistakes("normalised_first", "The matrix was turned into shares first, so rare classes weigh as much as frequent "
+              "ones in each union. Compute IoU from the counts.",
+              *(lambda c, dim=dim: metrics.iou_per_class(c / c.sum(dim, keepdim=True)).nanmean().item()
+                for dim in (0, 1)),
+              *(lambda c, dim=dim: metrics.iou_per_class(c / c.sum(dim, keepdim=True).clamp(min=1)).nanmean().item()
+                for dim in (0, 1))),
+    *mistakes("rounded", "The value was rounded. Return it as it is and round only when you print.",
+              *(lambda c, n=n: round(metrics.mean_iou(c), n) for n in (1, 2, 3)),
+              *(lambda c, n=n: round(100 * metrics.mean_iou(c), n) for n in (0, 1, 2)),
+              lambda c: int(100 * metrics.mean_iou(c)) / 100),
     Mistake("micro_average", lambda c: (c.diag().sum() / _union(c).sum()).item(),
             "Intersections and unions were added up first and divided once, so frequent classes decide alone. Divide "
             "for each class, then average."),
@@ -82,9 +109,9 @@ MISTAKES = [
               lambda c: metrics.iou_per_class(c)[c.diag() > 0].mean().nan_to_num(0).item()),
     Mistake("frequency_weighted", _weighted,
             "The classes were weighted by their pixels. In mean IoU a rare class counts as much as background."),
-    *mistakes("per_cent", "That is per cent. Ratios in this course are 0 to 1; multiply only when you print.",
+    *mistakes("per_cent", "That is a percentage. Ratios in this course go from 0 to 1; multiply by 100 only when you print.",
               lambda c: 100 * metrics.mean_iou(c)),
-    *mistakes("smoothed", "A constant was added to both sides of the division. It pulls every class towards 1; skip "
+    *mistakes("smoothed", "A constant was added to numerator and denominator. It pulls every class towards 1; skip "
               "absent classes instead, and no constant is needed.",
               lambda c: ((c.diag() + 1) / (_union(c) + 1)).mean().item()),
     *mistakes("integer_division", "`//` rounds down, so every IoU below 1 becomes 0. Use `/`.",

@@ -17,6 +17,7 @@ _WRAP = "Its numbers are class indices. Wrap it as `tv_tensors.Mask` first, or t
 _PALETTE_REFUSED = ("image has wrong mode", "cannot filter palette images", "unrecognized image mode",
                     "images do not match", "not supported for this image mode", "conversion from P")
 DRAWS = 20  # calls on one picture
+_QUANTISED = set(pictures.plain(18).mask.convert("RGB").convert("P").getdata())
 _GREY = int(pictures.plain(18).mask.convert("L").getpixel((0, 0)))
 
 
@@ -128,6 +129,13 @@ def labels_kept(transform, mosaic, draws):
         transform.fail("padding_not_void", f"{says}: where it leaves the image, the target was padded with "
                        f"{others[0]}. Nothing is known there, not even that it is background: pad the target with 255 "
                        "(`fill`).")
+    if not (found == label).any() and (extra | _labels(draws)) - {IGNORE_INDEX} <= {0, 1} and 1 in others:
+        transform.fail("foreground_only", f"{says}: only object or not is left. Keep the class index of each pixel.")
+    renumbered = not (found == label).any() and (extra | _labels(draws)) - {IGNORE_INDEX} <= set(range(6))
+    if renumbered or others and set(others) <= _QUANTISED:
+        transform.fail("renumbered", f"{says}: the classes have other numbers than in the mask. `convert(\"P\")` after "
+                       "`convert(\"RGB\")`, `quantize` and `unique` make new numbers, others for each image. The pixels "
+                       "of a palette mask are class indices: leave them as they are.")
     if others == [_GREY]:
         transform.fail("grey_levels", f"{says}: grey levels of the palette's colours. Leave out `convert(\"L\")`; the "
                        "pixels of a palette mask are class indices.")
@@ -159,9 +167,12 @@ def _void(draws):
     return sum((target == IGNORE_INDEX).float().mean() for _, target in draws) / len(draws)
 
 
+def _labels(draws):
+    return set(torch.cat([target.unique() for _, target in draws]).tolist())
+
+
 def _extra(draws, pair):
-    found = set(torch.cat([target.unique() for _, target in draws]).tolist())
-    return found - {*pair.labels, IGNORE_INDEX}
+    return _labels(draws) - {*pair.labels, IGNORE_INDEX}
 
 
 def _shares(draws):
@@ -207,6 +218,11 @@ def normalised(transform, mosaic, draws):
         transform.fail("other_normalisation", f"{values}. Each image was normalised with its own mean and std, so "
                        "bright and dark photos look alike. Use ImageNet's, the same for all images.")
     if (low > -1).all() and (low < 0.2).all() and (high > 0.55).all() and (high < 2.5).all() and abs(order) < 0.08:
+        grey = [float(colour.mul(std).add(mean).amax() - colour.mul(std).add(mean).amin()) < 0.04
+                for colour in colours["red"]]
+        if len(grey) > 8 and all(grey):
+            transform.fail("colours_lost", f"Red always came out grey in {transform.name}. Pretrained weights expect "
+                           "colours: change them a little, and keep them.")
         blue = [(colour * std + mean)[2] > (colour * std + mean)[0] + 0.1 for colour in colours["red"]]
         if len(blue) > 8 and sum(blue) > 0.9 * len(blue):
             transform.fail("channels_swapped", f"Red came out as blue in {transform.name}. PIL's order is red, green, "

@@ -3,7 +3,7 @@
 import torch
 
 from helpers import plotting
-from helpers.exercises.core import Exercise, Mistake
+from helpers.exercises.core import Exercise, Mistake, mistakes
 from helpers.exercises.guard import as_found
 from helpers.exercises.probe import Probe, difference, each, encode
 from helpers.exercises.values import same
@@ -27,6 +27,12 @@ def _blend(mix, *skipped):
     return imitate
 
 
+def _some(painted):
+    """An overlay of the pixels of `painted(target, number of classes)` alone."""
+    return lambda image, target, palette, *alpha: torch.where(
+        painted(target, len(palette)), plotting.overlay(image, target, palette, *alpha), image)
+
+
 MISTAKES = [
     Mistake("alpha_swapped", _blend(lambda image, colour, alpha: alpha * image + (1 - alpha) * colour, 0, 255),
             "`alpha` is the share of the class colour, 1 - alpha that of the image. Here they have changed places; "
@@ -43,8 +49,28 @@ MISTAKES = [
             "The colour was added to the whole image, so the sum can be above 1. The image's share is 1 - alpha."),
     Mistake("added_not_blended", _blend(lambda i, c, a: (i + a * c).clamp(0, 1), 0, 255),
             "The colour was added to the whole image and clipped. The image's share is 1 - alpha."),
+    Mistake("channels_reversed", _blend(lambda i, c, a: (1 - a) * i + a * c.flip(0), 0, 255),
+            "Red and blue of the colours have changed places. The palette is in the order red, green, blue, like the "
+            "image: do not reverse it."),
+    Mistake("last_class_left_out", _some(lambda target, classes: (target > 0) & (target < classes - 1)),
+            "The last class is never painted. Classes go up to C-1: `range(1, len(palette))` reaches them all."),
+    Mistake("one_class_only", _some(lambda target, classes: target == 1),
+            "Only class 1 is painted. Paint every pixel that is neither background (0) nor void (255)."),
+    Mistake("colours_shifted", lambda image, target, palette, *alpha: plotting.overlay(
+            image, target, palette.roll(1, 0), *alpha),
+            "Each class got the colour of the class before it. Row 0 of the palette is background, so class 1 is row 1: "
+            "`palette[target]`, without - 1."),
+    *mistakes("to_255", "These values go up to 255. The image is in 0 to 1, and so is the result: leave out the 255.",
+              lambda *case: 255 * plotting.overlay(*case), lambda *case: 255 * plotting.overlay(*case) // 1),
+    Mistake("integer_division", _blend(lambda i, c, a: (1 - a) * i + a * c.floor(), 0, 255),
+            "`// 255` rounds down, so nearly all colours become black. Use `/ 255`."),
+    Mistake("added_not_blended", _blend(lambda i, c, a: i + c, 0, 255),
+            "The colour was added to the whole image, so the sum can be above 1. The image's share is 1 - alpha, the "
+            "colour's alpha."),
+    Mistake("alpha_for_both", _blend(lambda i, c, a: a * (i + c), 0, 255),
+            "Image and colour both got alpha. The image's share is 1 - alpha, the colour's alpha."),
     Mistake("not_blended", lambda image, target, palette, alpha=0.5: image,
-            "That is the image itself, nothing is painted. Did the blended pixels get stored in the result?"),
+            "That is the image itself: nothing is painted. Are the blended pixels stored in the result?"),
 ]
 
 

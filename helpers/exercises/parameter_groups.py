@@ -46,7 +46,7 @@ def _members(student, group):
                      "run, so PyTorch refuses it. Use a list.")
     if isinstance(members, torch.Tensor):
         return [members]
-    if isinstance(members, (nn.Module, dict)) or not hasattr(members, "__iter__"):
+    if isinstance(members, dict) or not hasattr(members, "__iter__"):
         student.fail("not_parameters", f"A group has {a_kind(members)} as its \"params\"; expected a list of "
                      "parameters, as from `module.parameters()`.")
     members = [member[1] if isinstance(member, tuple) else member for member in members]
@@ -95,7 +95,7 @@ def check(student, seed):
         found = rates(student, model, lr)
         if sum(p.requires_grad for p in model.parameters()) != len(trainable):
             student.fail("unfrozen", "parameter_groups changed which parameters are trained (`requires_grad`). "
-                         "Somebody froze them on purpose; leave them as they are.")
+                         "Somebody froze them on purpose: leave them as they are.")
         _once_each(student, model, found, trainable)
         _right_rates(student, found, trainable, lr)
         try:
@@ -166,7 +166,7 @@ def _right_rates(student, found, trainable, lr):
          "With lr = 0.01 they were right: is a number written in the function? Compute both from `lr`."),
         ("lr_ignored", inner is not None and last is not None and _close(last / inner if inner else 0, 10),
          "Their ratio is right. Compute both from `lr`."),
-        ("rate_of_backbone", _close(last, 1), "Expected lr / 10 for the backbone (`/`, for `//` rounds down)."),
+        ("rate_of_backbone", _close(last, 1), "Compute lr / 10 for the backbone, with `/`: `//` rounds down."),
         ("rate_of_head", _close(inner, 0.1), "Expected lr for the head."),
     ]
     for mistake, explains, cure in cases:

@@ -66,6 +66,13 @@ def plain(label, long=True):
     return _pair(labels, grain[..., None] + (200, 120, 60), (1, 1), [label])
 
 
+def seen(image, target, pair):
+    """Int64[H, W]: the label of the grid whose colour each pixel of an image is nearest to; void as in `target`."""
+    colours = torch.stack([grid_colour(label) for label in pair.labels]) / 255
+    nearest = (pixels(image)[None] - colours[:, :, None, None]).abs().amax(1).argmin(0)
+    return torch.where(target == IGNORE_INDEX, IGNORE_INDEX, torch.tensor(pair.labels)[nearest])
+
+
 def pixels(image):
     """An image before normalisation, as far as it was normalised as it should be."""
     return image * _STD + _MEAN

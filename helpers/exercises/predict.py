@@ -38,6 +38,11 @@ MISTAKES = [
               "the highest logit: `.argmax(1)`.", _by(lambda x: x > 0), _by(lambda x: x > 0.5),
               _by(lambda x: x.softmax(1) > 0.5)),
     *mistakes("argmin", "These are the least likely classes. Use `argmax`.", _by(lambda x: x.argmin(1))),
+    *mistakes("values_not_indices", "These are the highest values, made whole, not the classes that have them. "
+              "`max(1)` gives both: take `.indices`, or use `argmax(1)`.", _by(lambda x: x.amax(1).long())),
+    *mistakes("thresholded", "The logits of each class were compared with a threshold first. Take the class with the "
+              "highest logit: `.argmax(1)` of the logits themselves.",
+              _by(lambda x: (x > 0).long().argmax(1)), _by(lambda x: (x.softmax(1) > 0.5).long().argmax(1))),
     *mistakes("background_skipped", "Class 0, background, is never predicted. It is a class like the others.",
               _by(lambda x: x[:, 1:].argmax(1) + 1), _by(lambda x: x[:, 1:].argmax(1))),
     *mistakes("shifted", "Every label is one too high: classes count from 0.",
@@ -63,6 +68,7 @@ def check(student, seed):
     if "dict" in text and isinstance(outcome.error, (AttributeError, TypeError)):
         student.fail("dict_not_unpacked", f"predict stopped with {text}\nThe model returns a dictionary; the logits "
                      "are under `\"out\"`.")
+    student.parentheses(outcome)
     if type(outcome.value).__name__ in ("max", "topk", "sort"):
         student.fail("max_without_indices", f"predict returned {len(outcome.value)} things: the highest logits and the "
                      "classes that have them. Take `.indices`, or use `argmax(1)`.")
@@ -72,8 +78,9 @@ def check(student, seed):
                      "parentheses.")
     student.compare(models.predict, cases, MISTAKES, "a tensor Int64[N, H, W], a class index for each pixel")
     if not all(parameter.requires_grad for parameter in model.parameters()):
-        student.fail("model_frozen", "predict froze the model: `requires_grad` is False now, and it would never learn "
-                     "again. `with torch.no_grad():` does without a trace.")
+        student.fail("model_frozen", "predict froze the model: `requires_grad` is False now, so it would never learn "
+                     "again. Leave the parameters alone; `with torch.no_grad():` is enough.")
+    student.gradients_on()
     if any(call.graph for call in model.calls):
         student.fail("graph_kept", "The labels are right, but PyTorch recorded every step of the model for a backward "
                      "pass that never comes, which fills the memory. Call the model under `with torch.no_grad():`.")
@@ -94,7 +101,7 @@ def run(predict, cases):
         model = toys.toy(case["seed"], case["classes"])
         model.classifier.bias.data[0] += case["background"]
         labels = call(predict, model, case["images"])
-        results.append({"labels": labels, "training": any(use.training for use in model.calls),
+        results.append({"labels": labels, "gradients on": torch.is_grad_enabled(), "training": any(use.training for use in model.calls),
                         "graph": any(use.graph for use in model.calls),
                         "trainable": all(parameter.requires_grad for parameter in model.parameters())})
     return results

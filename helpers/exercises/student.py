@@ -52,7 +52,7 @@ class Student:
 
     def not_attempted(self, task=""):
         task = f" ({task})" if task else ""
-        self.fail("not_attempted", f"{self.name} is still empty{task}. Replace the placeholder by your own lines, "
+        self.fail("not_attempted", f"{self.name} is still empty{task}. Replace the placeholder with your own lines, "
                   "run that cell, then run this one again.")
 
     def attempt(self, *args, frozen=True):
@@ -93,7 +93,7 @@ class Student:
             self.raised(outcome.error, before)
         if inspect.isgenerator(outcome.value) or isinstance(outcome.value, (map, filter, zip)):
             self.fail("returns_generator", f"{self.name} returned a {type(outcome.value).__name__}: nothing has been "
-                      "computed yet. Use `return` where `yield` stands, or make a tensor of what it gives.")
+                      "computed yet. Use `return` in place of `yield`, and return all the results at once.")
         if outcome.changed:
             name = outcome.changed[0]
             self.fail("changes_input", f"{self.name} changed its input `{name}`, which its caller still needs. "
@@ -133,6 +133,20 @@ class Student:
         self.healthy(outcome, f"Called with {self.arguments(case)}, ")
         self.details(outcome.value, wanted, expects)
         self.wrong("different", case, outcome, wanted, "Work this small case out by hand, then compare each step.")
+
+    def parentheses(self, outcome):
+        """End the check if `no_grad` stands in a `with` without its parentheses."""
+        text = describe(outcome.error) if outcome.error is not None else ""
+        if "context manager" in text and "'type'" in text:
+            self.fail("no_grad_without_parentheses", f"{self.stopped(outcome.error)}\n`torch.no_grad` needs its "
+                      "parentheses here: `with torch.no_grad():`.")
+
+    def gradients_on(self):
+        """End the check if the last call left PyTorch without gradients."""
+        if not torch.is_grad_enabled():
+            torch.set_grad_enabled(True)
+            self.fail("gradients_left_off", f"{self.name} switched gradients off and left them off, so the next training "
+                      "would fail. `with torch.no_grad():` switches them on again at its end.")
 
     def container(self, value, wanted, expects):
         """End the check if the answer is not of the right Python type."""

@@ -18,11 +18,15 @@ class _Run:
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.5)
         self.loader, self.losses, self.steps, self.backwards = toys.loader(seed), [], 0, 0
         self.given = []  # what the criterion was called with
+        self.gradient = None  # of the last layer's bias, at the first step
         self.optimizer.register_step_pre_hook(self._step)
         self.outcome = train(self.model, self.loader, self.criterion, self.optimizer, torch.device(device))
         self.parameters = [parameter.detach() for parameter in self.model.parameters()]
 
     def _step(self, *_):
+        bias = self.model.classifier.bias.grad
+        if self.steps == 0 and bias is not None:
+            self.gradient = bias.clone()
         self.steps += 1
 
     def _backward(self, gradient):
@@ -56,7 +60,7 @@ def _train(zero="before", step="batch", train_mode=True, epochs=1):
 
 STEPS = [
     Mistake("no_zero_grad", _train(zero="never"),
-            "The gradients of earlier batches are still in there when you step: `backward()` adds to `.grad`. Call "
+            "The gradients of earlier batches are still there when you step: `backward()` adds to `.grad`. Call "
             "`optimizer.zero_grad()` once for every batch."),
     Mistake("one_step_per_epoch", _train(zero="never", step="epoch"),
             "There is one step for the whole epoch. `optimizer.step()` belongs inside the loop, after each "
@@ -87,11 +91,26 @@ def _used_well(student, run):
     if "does not require grad" in text:
         student.fail("graph_off", f"train_one_epoch stopped with {text}\nThere is no graph to go back through: no "
                      "`no_grad`, `detach` or `item` between the model and `backward()`.")
+    if "modified by an inplace operation" in text and run.steps:
+        student.fail("step_before_backward", f"{student.stopped(error)}\nThe optimizer changed the weights before the "
+                     "gradient of this loss was computed. The order for each batch is zero_grad, backward, step.")
     if run.given and all(map(torch.is_tensor, run.given[0])):
         logits, target = run.given[0]
         if target.is_floating_point() and not logits.is_floating_point():
             student.fail("arguments_swapped", "train_one_epoch called criterion(targets, logits). PyTorch's losses "
                          "take the model's output first: `criterion(logits, targets)`.")
+        if logits.dtype in (torch.float16, torch.bfloat16):
+            student.fail("half_precision", f"The logits reached the criterion as {a_kind(logits)}: `autocast` is on, and "
+                         "on the CPU it makes the loss inexact. Switch it on where `device.type == \"cuda\"`, or leave it "
+                         "out.")
+        if logits.ndim == 4 and logits.is_floating_point() and logits.device.type != "meta":
+            total = logits.sum(1)
+            if same(total, torch.ones_like(total), 1e-3):
+                student.fail("softmax_first", "The criterion was given probabilities. It applies the softmax itself: give "
+                             "it the logits as they are.")
+            if (logits >= 0).all() and (logits <= 1).all():
+                student.fail("sigmoid_first", "The criterion was given values between 0 and 1. Give it the logits as they "
+                             "are, without a sigmoid.")
         if not logits.is_floating_point():
             student.fail("labels_in_loss", f"train_one_epoch gave the criterion {a_kind(logits)}, class indices. They "
                          "have no gradient: give it the logits as they are, without `argmax`.")
@@ -105,10 +124,13 @@ def _used_well(student, run):
                          "not a variable of the notebook (or a loss made inside): the caller decides.")
     if not all(call.training for call in calls):
         student.fail("no_train_mode", "The model was in eval mode while it was trained: BatchNorm then learns no "
-                     "statistics. Call `model.train()` at the beginning; an evaluation may have left it otherwise.")
+                     "statistics. Call `model.train()` at the beginning: an evaluation may have switched it off.")
+    if len(calls) == batches - 1 and sum(call.images for call in calls) + 2 == len(run.loader.dataset):
+        student.fail("last_batch_left_out", "The model never saw the last batch, which is smaller than the others. Train "
+                     "on it too; the mean per image takes care of its size.")
     if len(calls) < batches:
-        student.fail("stops_early", f"The loader has {batches} batches and the model saw {len(calls)}. Look at the "
-                     "indentation of `return`: it belongs after the loop.")
+        student.fail("stops_early", f"The loader has {batches} batches and the model saw {len(calls)}. Go through all of "
+                     "them in a loop, with the `return` after it, not inside.")
 
 
 def _stepped_well(student, run, reference, seed):
@@ -129,6 +151,16 @@ def _stepped_well(student, run, reference, seed):
     if unchanged:
         student.fail("zero_grad_before_step", "You step, but no weight moved: the gradients were set to zero between "
                      "`backward()` and `step()`. The order is zero_grad, backward, step.")
+    if 0 < run.steps < batches and not unchanged:
+        _skipped_steps(student, run)
+    if all(not (target == 255).any() for _, target in run.given):
+        student.fail("void_given_a_class", "The targets reached the criterion without void (255). Leave them as they are: "
+                     "the criterion leaves void out.")
+    ratio = _ratio(run.gradient, reference.gradient)
+    if ratio is not None and abs(ratio - 1) > 1e-3:
+        student.fail("gradient_scaled", f"At the first step the gradient is {ratio:.3g} times what it should be. Was the "
+                     "loss multiplied or divided before `backward()`, or the gradient clipped? Weigh by `len(images)` only "
+                     "in the mean that you return.")
     for mistake in STEPS:
         if same(run.parameters, _Run(seed, mistake.imitate).parameters):
             student.fail(mistake.id, f"After {batches} batches the weights are not what they should be. {mistake.says}")
@@ -139,6 +171,21 @@ def _stepped_well(student, run, reference, seed):
     student.fail("different", f"After one epoch of {batches} batches the bias of the last layer is {show(bias)}, "
                  f"expected {show(wanted)}.\nFor each batch: zero_grad, logits, criterion(logits, targets), backward, "
                  "step, and nothing else.")
+
+
+def _skipped_steps(student, run):
+    """One step for the epoch is a mistake of its own, named below."""
+    if run.steps > 1 or len(run.model.calls) == run.steps:
+        student.fail("steps_left_out", f"The loader has {len(run.loader)} batches and the optimizer took {run.steps} "
+                     "steps. Take one step for every batch.")
+
+
+def _ratio(found, wanted):
+    """How many times `wanted` a gradient is, or None if it is no multiple of it."""
+    if found is None or wanted is None:
+        return None
+    ratio = float((found * wanted).sum() / (wanted * wanted).sum())
+    return ratio if ratio and same(found, ratio * wanted, 1e-4) else None
 
 
 def _returned_well(student, run, reference):
@@ -158,6 +205,10 @@ def _returned_well(student, run, reference):
         ("mean_of_batches", sum(losses) / batches, "That is the mean over batches, and the last one is smaller: its "
          "images weigh too much. Multiply each loss by `len(images)` and divide by the number of images."),
         ("last_batch_loss", losses[-1], "That is the loss of the last batch only. Add up inside the loop."),
+        ("last_batch_loss", losses[-1] * sizes[-1] / sum(sizes), "Only the last batch was added up. Use `+=` inside the "
+         "loop."),
+        ("weighted_by_pixels", _by_pixels(run, losses), "The batches were weighed by their labelled pixels. Here every "
+         "image weighs the same: multiply by `len(images)`."),
         ("first_batch_loss", losses[0], "That is the loss of the first batch only. Add up inside the loop."),
         ("wrong_divisor", sum(losses) / sum(sizes), "The loss of a batch is already a mean. Multiply it by "
          "`len(images)` before you add it up and divide by the number of images."),
@@ -180,6 +231,11 @@ def _returned_well(student, run, reference):
         student.fail("returns_nan", story + "Something was divided by zero, or a loss was not a number.")
     student.fail("different", story + "The mean per image is the sum of loss * images over all batches, divided by all "
                  "images.")
+
+
+def _by_pixels(run, losses):
+    pixels = [int((targets != 255).sum()) for _, targets in run.loader]
+    return sum(loss * n for loss, n in zip(losses, pixels)) / sum(pixels)
 
 
 class OnMeta(nn.Module):

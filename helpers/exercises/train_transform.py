@@ -25,7 +25,7 @@ def places(draws, pair):
 
 def zooms(spots):
     """Whether the width of a cell changes along some axis."""
-    return any(max(cells) - min(cells) > 2 for cells in ([cell for cell, _ in along] for along in spots) if cells)
+    return any(max(cells) - min(cells) > 1.5 for cells in ([cell for cell, _ in along] for along in spots) if cells)
 
 
 def moves(spots):

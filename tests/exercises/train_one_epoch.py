@@ -407,7 +407,7 @@ def train_one_epoch(model, loader, criterion, optimizer, device):
         print(loss.item())
 
 
-@wrong("different")
+@wrong("gradient_scaled")
 def train_one_epoch(model, loader, criterion, optimizer, device):
     model.train()
     total, count = 0.0, 0
