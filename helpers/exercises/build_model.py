@@ -71,8 +71,8 @@ class _Built:
         odd = next((name for name in ("low_classifier", "high_classifier")
                     if not _is_one_convolution(getattr(head, name))), None)
         if odd:
-            self.fail("other_layers", f"{self.call} has {show(getattr(head, odd))} as `classifier.{odd}`, which is not one "
-                      "1x1 convolution as before. Replace each final layer with a single new one: "
+            self.fail("other_layers", f"{self.call} has {show(getattr(head, odd))} as `classifier.{odd}`, which is not "
+                      "one 1x1 convolution as before. Replace each final layer with a single new one: "
                       "`nn.Conv2d(old.in_channels, num_classes, 1)`.")
 
     def fail(self, id, message):
@@ -168,8 +168,8 @@ class _Built:
             self.fail("whole_head_new", f"{missing}: the head was replaced as a whole. Its inner layers (`cbr`, "
                       "`scale`) fit any number of classes; replace the two final layers alone.")
         if lost:
-            self.fail("weights_changed", f"{missing}, such as `{lost[0]}`. Leave everything but the two final layers as it "
-                      "came.")
+            self.fail("weights_changed", f"{missing}, such as `{lost[0]}`. Leave everything but the two final layers "
+                      "as it came.")
 
     def is_new(self, state):
         """End the check unless the final layers are new."""
@@ -203,9 +203,9 @@ def check(student, seed):
             built.keeps(state)
             built.is_new(state)
     if downloads:
-        student.fail("fetches_backbone", "build_model(6) downloaded an ImageNet backbone, though `weights` is None, which "
-                     "means a random start without a download. torchvision loads that backbone unless told not to: pass "
-                     "`weights_backbone=None` as well.")
+        student.fail("fetches_backbone", "build_model(6) downloaded an ImageNet backbone, though `weights` is None, "
+                     "which means a random start without a download. torchvision loads that backbone unless told not "
+                     "to: pass `weights_backbone=None` as well.")
     return "build_model has two new final layers of the right width, and keeps all other pretrained weights."
 
 

@@ -254,9 +254,9 @@ def _in_one_go(save, path, seed):
         save.fail("copied_over", "save_checkpoint wrote over the old checkpoint: while it writes there is no "
                   "whole file at `path`. Do not copy: `os.replace(temporary, path)` puts the new file there in one go.")
     if how == "removed first":
-        save.fail("removed_first", "save_checkpoint took the old checkpoint away before the new one was in its place: a "
-                  "stop between the two leaves nothing at `path`. `os.replace(temporary, path)` replaces the old file in "
-                  "one go, so leave it there until then.")
+        save.fail("removed_first", "save_checkpoint took the old checkpoint away before the new one was in its place: "
+                  "a stop between the two leaves nothing at `path`. `os.replace(temporary, path)` replaces the old "
+                  "file in one go, so leave it there until then.")
     if how == "from another folder":
         save.fail("another_folder", "save_checkpoint wrote its temporary file to another folder. That may be on "
                   "another disk, and from there a file can only be copied, not replaced in one go. Write it beside "

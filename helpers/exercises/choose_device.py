@@ -119,8 +119,8 @@ def check(student, seed):
     for (words, *_), outcome, device, type in zip(MACHINES, outcomes, found, wanted):
         student.healthy(outcome, f"On a simulated machine {words}, ")
         if device is None:
-            student.fail("wrong_type", f"On a simulated machine {words} choose_device returned {a_kind(outcome.value)}; "
-                         "expected one torch.device.")
+            student.fail("wrong_type", f"On a simulated machine {words} choose_device returned "
+                         f"{a_kind(outcome.value)}; expected one torch.device.")
         if device != type:
             student.fail("different", f"On a simulated machine {words} choose_device returned {show(outcome.value)}; "
                          f"expected torch.device(\"{type}\"). Ask for CUDA first, then MPS, and fall back to the CPU.")

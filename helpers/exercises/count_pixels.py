@@ -85,8 +85,8 @@ def _holds_many(student):
     if outcome.error is not None or right(outcome, wanted, 0):
         return
     if (outcome.value < 0).any():
-        student.fail("int32_counts", "The counts are added up in int32 or shorter, and even int32 ends at 2,147,483,647: a "
-                     "few thousand photographs have more pixels than that. Start from "
+        student.fail("int32_counts", "The counts are added up in int32 or shorter, and even int32 ends at "
+                     "2,147,483,647: a few thousand photographs have more pixels than that. Start from "
                      "`torch.zeros(num_classes, dtype=torch.int64)`.")
     student.fail("float32_counts", "The counts are added up as float32, which is exact up to 16,777,216 only; the "
                  "background of a hundred photographs already has more pixels than that. Count in whole numbers: "

@@ -38,22 +38,24 @@ MISTAKES = [
     *mistakes("own_statistics", "The mean and std are those of this image. Undo what was done: MEAN and STD, the same "
               "for every image.",
               lambda x: (x * x.std((1, 2), keepdim=True) + x.mean((1, 2), keepdim=True)).clamp(0, 1)),
-    *mistakes("divided_by_255", "The values were divided by 255. They are between 0 and 1 already once std and mean are "
-              "undone.", *_formula(lambda x, m, s: (x * s + m) / 255)),
+    *mistakes("divided_by_255", "The values were divided by 255. They are between 0 and 1 already once std and mean "
+              "are undone.", *_formula(lambda x, m, s: (x * s + m) / 255)),
     *mistakes("nothing_done", "The image came back as it was. Undo the normalisation: times std, plus mean, then clip.",
               lambda image: image),
     *mistakes("not_clipped", "Some values are below 0 or above 1, which a picture cannot show. Clip them with "
               "`.clamp(0, 1)`; it returns the clipped image, so keep what it returns.",
               _formula(lambda x, m, s: x * s + m)[0]),
+    *mistakes("clipped_at_255", "It was clipped at 255, but the picture is in [0, 1]: `.clamp(0, 1)`.",
+              lambda image: _formula(lambda x, m, s: x * s + m)[0](image).clamp(0, 255)),
     *mistakes("clipped_at_one_end", "Some values are still below 0 or above 1. Clip at both ends: `.clamp(0, 1)`.",
               *(_formula(lambda x, m, s, f=f: f(x * s + m))[0] for f in (
                   lambda y: y.clamp(min=0), lambda y: y.clamp(max=1), lambda y: y.clamp(-1, 1), torch.abs))),
     *mistakes("mean_and_std_swapped", "Mean and std changed places. Normalising was (x - mean) / std; backwards it is "
               "y * std + mean.", *_formula(lambda x, m, s: x * m + s)),
-    *mistakes("wrong_order", "The mean was added before multiplying by std. Undo the last step first: times std, then plus "
-              "mean.", *_formula(lambda x, m, s: (x + m) * s)),
-    *mistakes("normalised_again", "The image was normalised a second time, instead of back. Undo (x - mean) / std with y * std + "
-              "mean.", *_formula(lambda x, m, s: (x - m) / s)),
+    *mistakes("wrong_order", "The mean was added before multiplying by std. Undo the last step first: times std, then "
+              "plus mean.", *_formula(lambda x, m, s: (x + m) * s)),
+    *mistakes("normalised_again", "The image was normalised a second time, instead of back. Undo (x - mean) / std with "
+              "y * std + mean.", *_formula(lambda x, m, s: (x - m) / s)),
     *mistakes("divided_by_std", "It divides by std. Normalising divided, so the way back multiplies.",
               *_formula(lambda x, m, s: x / s + m), *_formula(lambda x, m, s: (x + m) / s)),
     *mistakes("sign_of_mean", "The mean was subtracted. Normalising subtracted it, so the way back adds it.",
@@ -71,13 +73,12 @@ MISTAKES = [
               lambda image: 255 * transforms.denormalize(image), lambda image: 255 * transforms.denormalize(image) // 1,
               _formula(lambda x, m, s: 255 * (x * s + m))[0],
               lambda image: (255 * transforms.denormalize(image)).round()),
-    *mistakes("clipped_at_255", "It was clipped at 255, but the picture is in [0, 1]: `.clamp(0, 1)`.",
-              lambda image: _formula(lambda x, m, s: x * s + m)[0](image).clamp(0, 255)),
     *mistakes("clipped_first", "It was clipped before the normalisation was undone, so all that was darker than the "
               "mean is lost. Clip at the end.", *_formula(lambda x, m, s: x.clamp(0, 1) * s + m)),
     *mistakes("half", "It undoes a mean and std of 0.5. The transforms used ImageNet's: MEAN and STD.",
               *_formula(lambda x, m, s: x * 0.5 + 0.5)),
-    *mistakes("channels_last", "The channels moved to the end. Keep [3, H, W]; the course's figures move them when they draw.",
+    *mistakes("channels_last", "The channels moved to the end. Keep [3, H, W]; the course's figures move them when "
+              "they draw.",
               *(lambda x, f=f: f(x).permute(1, 2, 0) for f in _formula(lambda x, m, s: x * s + m))),
     *mistakes("channels_reversed", "Mean and std were taken in the order blue, green, red; channel 0 is red.",
               *_formula(lambda x, m, s: x * s.flip(0) + m.flip(0))),

@@ -45,9 +45,9 @@ def _whole(transform, grid):
                        "image: resize to (size, size), or fit it in and fill with void.")
     along, shown = pictures.axes(target, grid), pictures.axes(pictures.seen(image, target, grid), grid)
     if not all(map(_lies_on, along, shown)):
-        transform.fail("apart", f"On an image of {grid.image.width} x {grid.image.height} pixels, {transform.name} did not "
-                       "do the same to both: the target's regions do not lie on those of the image. Resize image and mask "
-                       "in the same way, without a crop.")
+        transform.fail("apart", f"On an image of {grid.image.width} x {grid.image.height} pixels, {transform.name} did "
+                       "not do the same to both: the target's regions do not lie on those of the image. Resize image "
+                       "and mask in the same way, without a crop.")
     _colours_kept(transform, image, target, grid)
     if not all(along) or any(axis.mirrored for axis in along):
         transform.fail("mirrored", f"{transform.name} mirrored or turned the image. In validation leave it as it is.")

@@ -44,7 +44,8 @@ MISTAKES = [
     *mistakes("averaged", "The counts were divided by the number of batches or images. Add them up and leave them as "
               "they are: then a small last batch weighs no more than it should.",
               *(_added_up(divided)(_label) for divided in (
-                  lambda matrices: torch.stack(matrices).double().mean(0), lambda matrices: sum(matrices) // len(matrices),
+                  lambda matrices: torch.stack(matrices).double().mean(0),
+                  lambda matrices: sum(matrices) // len(matrices),
                   lambda matrices: torch.stack(matrices).double().mean(0).round().long()))),
     Mistake("averaged", lambda model, loader, num_classes, device: _added_up(sum)(_label)(
             model, loader, num_classes, device) / len(loader.dataset),
@@ -52,8 +53,8 @@ MISTAKES = [
     Mistake("first_image_only", _added_up(sum)(_label, first=True),
             "Only the first image of each batch was counted. `argmax(1)` gives a label map for every image; leave out "
             "the `[0]`."),
-    *mistakes("void_counted", "Void pixels (255) were given a class before they were counted. Leave the targets as they "
-              "are: `confusion_matrix` leaves void out.",
+    *mistakes("void_counted", "Void pixels (255) were given a class before they were counted. Leave the targets as "
+              "they are: `confusion_matrix` leaves void out.",
               *(_added_up(sum)(_label, void=void) for void in (lambda t, c: torch.where(t == IGNORE_INDEX, 0, t),
                                                                lambda t, c: t.clamp(max=c - 1)))),
     Mistake("targets_twice", _added_up(sum)(_label, twice=True),
@@ -191,7 +192,8 @@ def run(evaluate, cases):
         loader = toys.loader(seed, images, batch_size, classes, 3, width)
         matrix = call(evaluate, model, loader, classes, torch.device("cpu"))
         results.append({"matrix": matrix, "gradients on": torch.is_grad_enabled(),
-                        "trainable": all(parameter.requires_grad for parameter in model.parameters()), "training": any(use.training for use in model.calls),
+                        "trainable": all(parameter.requires_grad for parameter in model.parameters()),
+                        "training": any(use.training for use in model.calls),
                         "graph": any(use.graph for use in model.calls)})
     return [*results, {"moved": arrives_on(lambda *args: call(evaluate, *args)) in (None, "meta")}]
 

@@ -76,9 +76,9 @@ def _again(method, *args, **kwargs):
         np.array(getattr(Image.open(path).convert("RGB"), method)(*args, **kwargs))).long()
 
 
-_RENUMBERED = ("The regions are right, but their numbers are not the ones in the file, so one class has another number in "
-               "each image. `convert(\"P\")` after `convert(\"RGB\")`, `quantize` and `unique` make new numbers. Read "
-               "the file without converting it: its pixels are class indices.")
+_RENUMBERED = ("The regions are right, but their numbers are not the ones in the file, so one class has another number "
+               "in each image. `convert(\"P\")` after `convert(\"RGB\")`, `quantize` and `unique` make new numbers. "
+               "Read the file without converting it: its pixels are class indices.")
 
 
 def _indices(path):

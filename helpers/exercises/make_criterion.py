@@ -48,10 +48,12 @@ def _one_hot(logits, target):
     return F.one_hot(target, logits.shape[1]).movedim(-1, 1).to(logits)
 
 
-def _binary_with(void, reduce=torch.mean):
+def _binary_with(void):
     """Binary cross entropy with void turned into the class `void`, over all pixels."""
-    return lambda logits, target: reduce(F.binary_cross_entropy_with_logits(
-        logits, _one_hot(logits, torch.where(target == IGNORE_INDEX, void % logits.shape[1], target)), reduction="none"))
+    def imitate(logits, target):
+        filled = torch.where(target == IGNORE_INDEX, void % logits.shape[1], target)
+        return F.binary_cross_entropy_with_logits(logits, _one_hot(logits, filled))
+    return imitate
 
 
 def _focal(logits, target):
@@ -109,16 +111,16 @@ MISTAKES = [
             "CrossEntropyLoss takes logits and class indices."),
     Mistake("focal_loss", _focal, "That is a focal loss, which makes easy pixels count less. Here every pixel that is "
             "not void counts the same: CrossEntropyLoss as it is."),
-    Mistake("dice_loss", _dice, "That is a Dice loss, which compares regions. Here the mean cross entropy of the pixels "
-            "is asked for: CrossEntropyLoss."),
-    *mistakes("log_missing", "The probability of the right class was taken without its logarithm. CrossEntropyLoss does "
-              "all the steps: softmax, logarithm, mean.", lambda logits, target: -_chosen(logits, target).mean(),
+    Mistake("dice_loss", _dice, "That is a Dice loss, which compares regions. Here the mean cross entropy of the "
+            "pixels is asked for: CrossEntropyLoss."),
+    *mistakes("log_missing", "The probability of the right class was taken without its logarithm. CrossEntropyLoss "
+              "does all the steps: softmax, logarithm, mean.", lambda logits, target: -_chosen(logits, target).mean(),
               lambda logits, target: 1 - _chosen(logits, target).mean()),
     Mistake("log_of_mean", lambda logits, target: -_chosen(logits, target).mean().log(),
             "The probabilities were averaged first, then the logarithm was taken. Take the logarithm at each pixel, "
             "then the mean; CrossEntropyLoss does both."),
-    *mistakes("wrong_axis", "The softmax ran over another axis than the classes. Logits are [N, C, H, W], so the classes "
-              "are on axis 1; CrossEntropyLoss knows that.",
+    *mistakes("wrong_axis", "The softmax ran over another axis than the classes. Logits are [N, C, H, W], so the "
+              "classes are on axis 1; CrossEntropyLoss knows that.",
               *(lambda logits, target, axis=axis, loss=loss: loss(logits.log_softmax(axis), target)
                 for axis in (0, 2, 3) for loss in (_loss(), lambda x, t: F.nll_loss(x, t, ignore_index=IGNORE_INDEX)))),
     Mistake("permute_forgotten", _flattened,
@@ -208,16 +210,16 @@ def _nearly_right(criterion, cases, outcomes):
         criterion.wrong(id, cases[shown], outcomes[shown], right(*cases[shown]), says)
     smoothing = [(value - wanted) / (even - wanted) for value, wanted, even in values if not same(even, wanted)]
     if all(same(found, smoothing[0], 1e-3) for found in smoothing):
-        wrong("label_smoothing", "Label smoothing is switched on. Leave it out here, so that the losses of two trainings "
-              "can be compared.")
+        wrong("label_smoothing", "Label smoothing is switched on. Leave it out here, so that the losses of two "
+              "trainings can be compared.")
     scales = [value / wanted for value, wanted, _ in values]
     if all(same(found, scales[0], 1e-3) for found in scales):
         wrong("scaled", f"The loss is {scales[0]:.3g} times what it should be, and so would each step be. Leave the "
               "factor out; the learning rate has its place in the optimizer.")
     alone = [(logits, torch.where(target == IGNORE_INDEX, target, 1)) for logits, target in cases]
     if all(same(criterion.attempt(*case).value, right(*case)) for case in alone):
-        wrong("class_weights", "Where all pixels are of one class the loss is right, so the classes have weights. Leave "
-              "them out here: every pixel that is not void counts the same.")
+        wrong("class_weights", "Where all pixels are of one class the loss is right, so the classes have weights. "
+              "Leave them out here: every pixel that is not void counts the same.")
 
 
 def run(make_criterion, cases):

@@ -78,11 +78,11 @@ MISTAKES = [
               lambda c: metrics.iou_per_class(c[1:, 1:]).nan_to_num(0).mean().item()),
     *mistakes("summed", "That is the sum of the classes' IoU. Divide it by the number of classes that are present.",
               lambda c: metrics.iou_per_class(c).nansum().item()),
-    *mistakes("one_class", "That is the IoU of a single class, the best or the worst. Average over the classes that are "
-              "present.", lambda c: metrics.iou_per_class(c).nan_to_num(-1).max().item(),
+    *mistakes("one_class", "That is the IoU of a single class, the best or the worst. Average over the classes that "
+              "are present.", lambda c: metrics.iou_per_class(c).nan_to_num(-1).max().item(),
               lambda c: metrics.iou_per_class(c).nan_to_num(2).min().item()),
-    *mistakes("true_negatives_counted", "Everything but the diagonal entry was taken as the union, so the pixels of all "
-              "other classes count too. The union of a class is its row + its column - its diagonal entry.",
+    *mistakes("true_negatives_counted", "Everything but the diagonal entry was taken as the union, so the pixels of "
+              "all other classes count too. The union of a class is its row + its column - its diagonal entry.",
               lambda c: (c.diag() / (c.sum() - c.diag())).mean().item(), lambda c: (c.diag() / c.sum()).mean().item()),
     *mistakes("normalised_first", "The matrix was turned into shares first, so rare classes weigh as much as frequent "
               "ones in each union. Compute IoU from the counts.",
@@ -109,7 +109,8 @@ MISTAKES = [
               lambda c: metrics.iou_per_class(c)[c.diag() > 0].mean().nan_to_num(0).item()),
     Mistake("frequency_weighted", _weighted,
             "The classes were weighted by their pixels. In mean IoU a rare class counts as much as background."),
-    *mistakes("per_cent", "That is a percentage. Ratios in this course go from 0 to 1; multiply by 100 only when you print.",
+    *mistakes("per_cent", "That is a percentage. Ratios in this course go from 0 to 1; multiply by 100 only when you "
+              "print.",
               lambda c: 100 * metrics.mean_iou(c)),
     *mistakes("smoothed", "A constant was added to numerator and denominator. It pulls every class towards 1; skip "
               "absent classes instead, and no constant is needed.",

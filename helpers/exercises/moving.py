@@ -134,8 +134,8 @@ def labels_kept(transform, mosaic, draws):
     renumbered = not (found == label).any() and (extra | _labels(draws)) - {IGNORE_INDEX} <= set(range(6))
     if renumbered or others and set(others) <= _QUANTISED:
         transform.fail("renumbered", f"{says}: the classes have other numbers than in the mask. `convert(\"P\")` after "
-                       "`convert(\"RGB\")`, `quantize` and `unique` make new numbers, others for each image. The pixels "
-                       "of a palette mask are class indices: leave them as they are.")
+                       "`convert(\"RGB\")`, `quantize` and `unique` make new numbers, others for each image. The "
+                       "pixels of a palette mask are class indices: leave them as they are.")
     if others == [_GREY]:
         transform.fail("grey_levels", f"{says}: grey levels of the palette's colours. Leave out `convert(\"L\")`; the "
                        "pixels of a palette mask are class indices.")

@@ -58,8 +58,8 @@ MISTAKES = [
             "Only class 1 is painted. Paint every pixel that is neither background (0) nor void (255)."),
     Mistake("colours_shifted", lambda image, target, palette, *alpha: plotting.overlay(
             image, target, palette.roll(1, 0), *alpha),
-            "Each class got the colour of the class before it. Row 0 of the palette is background, so class 1 is row 1: "
-            "`palette[target]`, without - 1."),
+            "Each class got the colour of the class before it. Row 0 of the palette is background, so class 1 is row "
+            "1: `palette[target]`, without - 1."),
     *mistakes("to_255", "These values go up to 255. The image is in 0 to 1, and so is the result: leave out the 255.",
               lambda *case: 255 * plotting.overlay(*case), lambda *case: 255 * plotting.overlay(*case) // 1),
     Mistake("integer_division", _blend(lambda i, c, a: (1 - a) * i + a * c.floor(), 0, 255),

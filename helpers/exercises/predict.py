@@ -101,7 +101,8 @@ def run(predict, cases):
         model = toys.toy(case["seed"], case["classes"])
         model.classifier.bias.data[0] += case["background"]
         labels = call(predict, model, case["images"])
-        results.append({"labels": labels, "gradients on": torch.is_grad_enabled(), "training": any(use.training for use in model.calls),
+        results.append({"labels": labels, "gradients on": torch.is_grad_enabled(),
+                        "training": any(use.training for use in model.calls),
                         "graph": any(use.graph for use in model.calls),
                         "trainable": all(parameter.requires_grad for parameter in model.parameters())})
     return results

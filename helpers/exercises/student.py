@@ -145,8 +145,8 @@ class Student:
         """End the check if the last call left PyTorch without gradients."""
         if not torch.is_grad_enabled():
             torch.set_grad_enabled(True)
-            self.fail("gradients_left_off", f"{self.name} switched gradients off and left them off, so the next training "
-                      "would fail. `with torch.no_grad():` switches them on again at its end.")
+            self.fail("gradients_left_off", f"{self.name} switched gradients off and left them off, so the next "
+                      "training would fail. `with torch.no_grad():` switches them on again at its end.")
 
     def container(self, value, wanted, expects):
         """End the check if the answer is not of the right Python type."""

@@ -100,17 +100,17 @@ def _used_well(student, run):
             student.fail("arguments_swapped", "train_one_epoch called criterion(targets, logits). PyTorch's losses "
                          "take the model's output first: `criterion(logits, targets)`.")
         if logits.dtype in (torch.float16, torch.bfloat16):
-            student.fail("half_precision", f"The logits reached the criterion as {a_kind(logits)}: `autocast` is on, and "
-                         "on the CPU it makes the loss inexact. Switch it on where `device.type == \"cuda\"`, or leave it "
-                         "out.")
+            student.fail("half_precision", f"The logits reached the criterion as {a_kind(logits)}: `autocast` is on, "
+                         "and on the CPU it makes the loss inexact. Switch it on where `device.type == \"cuda\"`, or "
+                         "leave it out.")
         if logits.ndim == 4 and logits.is_floating_point() and logits.device.type != "meta":
             total = logits.sum(1)
             if same(total, torch.ones_like(total), 1e-3):
-                student.fail("softmax_first", "The criterion was given probabilities. It applies the softmax itself: give "
-                             "it the logits as they are.")
+                student.fail("softmax_first", "The criterion was given probabilities. It applies the softmax itself: "
+                             "give it the logits as they are.")
             if (logits >= 0).all() and (logits <= 1).all():
-                student.fail("sigmoid_first", "The criterion was given values between 0 and 1. Give it the logits as they "
-                             "are, without a sigmoid.")
+                student.fail("sigmoid_first", "The criterion was given values between 0 and 1. Give it the logits as "
+                             "they are, without a sigmoid.")
         if not logits.is_floating_point():
             student.fail("labels_in_loss", f"train_one_epoch gave the criterion {a_kind(logits)}, class indices. They "
                          "have no gradient: give it the logits as they are, without `argmax`.")
@@ -126,11 +126,11 @@ def _used_well(student, run):
         student.fail("no_train_mode", "The model was in eval mode while it was trained: BatchNorm then learns no "
                      "statistics. Call `model.train()` at the beginning: an evaluation may have switched it off.")
     if len(calls) == batches - 1 and sum(call.images for call in calls) + 2 == len(run.loader.dataset):
-        student.fail("last_batch_left_out", "The model never saw the last batch, which is smaller than the others. Train "
-                     "on it too; the mean per image takes care of its size.")
+        student.fail("last_batch_left_out", "The model never saw the last batch, which is smaller than the others. "
+                     "Train on it too; the mean per image takes care of its size.")
     if len(calls) < batches:
-        student.fail("stops_early", f"The loader has {batches} batches and the model saw {len(calls)}. Go through all of "
-                     "them in a loop, with the `return` after it, not inside.")
+        student.fail("stops_early", f"The loader has {batches} batches and the model saw {len(calls)}. Go through all "
+                     "of them in a loop, with the `return` after it, not inside.")
 
 
 def _stepped_well(student, run, reference, seed):
@@ -154,13 +154,13 @@ def _stepped_well(student, run, reference, seed):
     if 0 < run.steps < batches and not unchanged:
         _skipped_steps(student, run)
     if all(not (target == 255).any() for _, target in run.given):
-        student.fail("void_given_a_class", "The targets reached the criterion without void (255). Leave them as they are: "
-                     "the criterion leaves void out.")
+        student.fail("void_given_a_class", "The targets reached the criterion without void (255). Leave them as they "
+                     "are: the criterion leaves void out.")
     ratio = _ratio(run.gradient, reference.gradient)
     if ratio is not None and abs(ratio - 1) > 1e-3:
-        student.fail("gradient_scaled", f"At the first step the gradient is {ratio:.3g} times what it should be. Was the "
-                     "loss multiplied or divided before `backward()`, or the gradient clipped? Weigh by `len(images)` only "
-                     "in the mean that you return.")
+        student.fail("gradient_scaled", f"At the first step the gradient is {ratio:.3g} times what it should be. Was "
+                     "the loss multiplied or divided before `backward()`, or the gradient clipped? Weigh by "
+                     "`len(images)` only in the mean that you return.")
     for mistake in STEPS:
         if same(run.parameters, _Run(seed, mistake.imitate).parameters):
             student.fail(mistake.id, f"After {batches} batches the weights are not what they should be. {mistake.says}")
@@ -205,8 +205,8 @@ def _returned_well(student, run, reference):
         ("mean_of_batches", sum(losses) / batches, "That is the mean over batches, and the last one is smaller: its "
          "images weigh too much. Multiply each loss by `len(images)` and divide by the number of images."),
         ("last_batch_loss", losses[-1], "That is the loss of the last batch only. Add up inside the loop."),
-        ("last_batch_loss", losses[-1] * sizes[-1] / sum(sizes), "Only the last batch was added up. Use `+=` inside the "
-         "loop."),
+        ("last_batch_loss", losses[-1] * sizes[-1] / sum(sizes), "Only the last batch was added up. Use `+=` inside "
+         "the loop."),
         ("weighted_by_pixels", _by_pixels(run, losses), "The batches were weighed by their labelled pixels. Here every "
          "image weighs the same: multiply by `len(images)`."),
         ("first_batch_loss", losses[0], "That is the loss of the first batch only. Add up inside the loop."),

@@ -1,5 +1,7 @@
 """Answers to exercise 3.1, wrong and right."""
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -272,6 +274,127 @@ def build_model(num_classes, weights=None):
     return model
 
 
+@wrong("wrapped")
+def build_model(num_classes, weights=None):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+            self.net.classifier.low_classifier = nn.Conv2d(40, num_classes, 1)
+            self.net.classifier.high_classifier = nn.Conv2d(128, num_classes, 1)
+
+        def forward(self, x):
+            return self.net(x)
+    return Net()
+
+
+@wrong("other_layers")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    model.classifier.low_classifier = nn.Conv2d(40, num_classes, 3, padding=1)
+    model.classifier.high_classifier = nn.Conv2d(128, num_classes, 3, padding=1)
+    return model
+
+
+@wrong("other_layers")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    model.classifier.low_classifier = nn.Sequential(nn.Conv2d(40, 32, 1), nn.ReLU(), nn.Conv2d(32, num_classes, 1))
+    model.classifier.high_classifier = nn.Sequential(nn.Conv2d(128, 64, 1), nn.ReLU(), nn.Conv2d(64, num_classes, 1))
+    return model
+
+
+@wrong("head_not_replaced")
+def build_model(num_classes, weights=None):
+    return lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+
+
+@wrong("unused_layer")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    model.low_classifier = nn.Conv2d(40, num_classes, 1)
+    model.high_classifier = nn.Conv2d(128, num_classes, 1)
+    return model
+
+
+@wrong("frozen_head")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    model.classifier.low_classifier = nn.Conv2d(40, num_classes, 1)
+    model.classifier.high_classifier = nn.Conv2d(128, num_classes, 1)
+    for p in model.parameters():
+        p.requires_grad = False
+    return model
+
+
+@wrong("wrong_channels")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    model.classifier.low_classifier = nn.Conv2d(40, num_classes, 1)
+    model.classifier.high_classifier = nn.Conv2d(128, num_classes, 1)
+    return model.half()
+
+
+@wrong("no_out")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    model.classifier.low_classifier = nn.Conv2d(40, num_classes, 1)
+    model.classifier.high_classifier = nn.Conv2d(128, num_classes, 1)
+    return model.classifier
+
+
+@wrong("always_pretrained")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights="DEFAULT", weights_backbone=None)
+    model.classifier.low_classifier = nn.Conv2d(40, num_classes, 1)
+    model.classifier.high_classifier = nn.Conv2d(128, num_classes, 1)
+    return model
+
+
+@wrong("weights_dropped")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=None, weights_backbone="DEFAULT")
+    model.classifier.low_classifier = nn.Conv2d(40, num_classes, 1)
+    model.classifier.high_classifier = nn.Conv2d(128, num_classes, 1)
+    return model
+
+
+@wrong("weights_changed")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    model.classifier.low_classifier = nn.Conv2d(40, num_classes, 1)
+    model.classifier.high_classifier = nn.Conv2d(128, num_classes, 1)
+    model.classifier.cbr = nn.Sequential(nn.Conv2d(960, 128, 1, bias=False), nn.BatchNorm2d(128), nn.ReLU())
+    return model
+
+
+@wrong("old_rows_kept")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    c = model.classifier
+    for layer in (c.low_classifier, c.high_classifier):
+        layer.weight = nn.Parameter(layer.weight[:num_classes].detach().clone())
+        layer.bias = nn.Parameter(layer.bias[:num_classes].detach().clone())
+    return model
+
+
+@wrong("kept_at_21")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    if num_classes != 21:
+        model.classifier.low_classifier = nn.Conv2d(40, num_classes, 1)
+        model.classifier.high_classifier = nn.Conv2d(128, num_classes, 1)
+    return model
+
+
+@wrong("off_by_one")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    model.classifier.low_classifier = nn.Conv2d(40, num_classes + 1, 1)
+    model.classifier.high_classifier = nn.Conv2d(128, num_classes + 1, 1)
+    return model
+
+
 @right("two new convolutions")
 def build_model(num_classes, weights=None):
     return replaced(lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None), num_classes)
@@ -325,4 +448,75 @@ def build_model(num_classes, weights=None):
     for layer in (model.classifier.low_classifier, model.classifier.high_classifier):
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)
+    return model
+
+
+@right("setattr in a loop")
+def build_model(num_classes: int, weights=None) -> nn.Module:
+    model = segmentation.lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    for name in ("low_classifier", "high_classifier"):
+        old = getattr(model.classifier, name)
+        setattr(model.classifier, name, type(old)(old.in_channels, num_classes, old.kernel_size, bias=True))
+    return model
+
+
+@right("early return without weights")
+def build_model(num_classes, weights=None):
+    if weights is None:
+        return lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=num_classes)
+    model = lraspp_mobilenet_v3_large(weights=weights, progress=False)
+    model.classifier.low_classifier = nn.Conv2d(40, num_classes, kernel_size=(1, 1), stride=(1, 1))
+    model.classifier.high_classifier = nn.Conv2d(128, num_classes, kernel_size=(1, 1), stride=(1, 1))
+    return model
+
+
+@right("a new head that takes the old inner layers")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    head = LRASPPHead(40, 960, num_classes, 128)
+    head.cbr, head.scale = model.classifier.cbr, model.classifier.scale
+    model.classifier = head
+    return model
+
+
+@right("named modules, set_submodule")
+def build_model(num_classes, weights=None):
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    finals = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Conv2d) and m.out_channels == 21]
+    for name, old in finals:
+        parent, _, child = name.rpartition(".")
+        model.get_submodule(parent).register_module(child, nn.Conv2d(old.in_channels, num_classes, 1))
+    print(len(finals), "layers replaced")
+    return model
+
+
+@right("a helper, Xavier, train mode")
+def build_model(num_classes, weights=None):
+    def fresh(old):
+        new = nn.Conv2d(old.in_channels, num_classes, old.kernel_size)
+        nn.init.xavier_uniform_(new.weight)
+        nn.init.zeros_(new.bias)
+        return new
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    model.classifier.low_classifier = fresh(model.classifier.low_classifier)
+    model.classifier.high_classifier = fresh(model.classifier.high_classifier)
+    return model.train()
+
+
+@right("seeded, deep copy")
+def build_model(num_classes, weights=None):
+    torch.manual_seed(0)
+    model = copy.deepcopy(lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None))
+    c = model.classifier
+    c.low_classifier, c.high_classifier = nn.Conv2d(40, num_classes, 1), nn.Conv2d(128, num_classes, 1)
+    return model
+
+
+@right("verify the weights; the classifier's modules by dictionary")
+def build_model(num_classes, weights=None):
+    weights = LRASPP_MobileNet_V3_Large_Weights.verify(weights)
+    model = lraspp_mobilenet_v3_large(weights=weights, weights_backbone=None)
+    for name, layer in list(model.classifier.named_children()):
+        if name.endswith("_classifier"):
+            model.classifier._modules[name] = nn.Conv2d(layer.in_channels, num_classes, 1)
     return model

@@ -1,10 +1,12 @@
 """Answers to exercise 4.3: a class with both functions."""
 
+import contextlib
 import io
 import os
 import pickle
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 
 import torch
@@ -29,6 +31,11 @@ class Usual:
         model.load_state_dict(checkpoint["model"])
         optimizer.load_state_dict(checkpoint["optimizer"])
         return checkpoint["epoch"] + 1
+
+
+def content(model, optimizer, epoch):
+    """What a checkpoint holds."""
+    return {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}
 
 
 @wrong("optimizer_missing")
@@ -262,6 +269,40 @@ class Pair(Usual):
     load_checkpoint = staticmethod(Usual.load_checkpoint)
 
 
+@wrong("removed_first")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        tmp = str(path) + ".tmp"
+        torch.save(content(model, optimizer, epoch), tmp)
+        if os.path.exists(path):
+            os.remove(path)
+        os.rename(tmp, path)
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
+@wrong("removed_first")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        path = Path(path)
+        tmp = path.with_suffix(".tmp")
+        torch.save(content(model, optimizer, epoch), tmp)
+        path.unlink(missing_ok=True)
+        tmp.rename(path)
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
+@wrong("another_folder")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        tmp = Path(tempfile.gettempdir()) / "checkpoint.tmp"
+        torch.save(content(model, optimizer, epoch), tmp)
+        os.replace(tmp, path)
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
 @right("usual")
 class Pair(Usual):
     save_checkpoint = staticmethod(Usual.save_checkpoint)
@@ -350,4 +391,133 @@ class Pair(Usual):
         torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, beside)
         shutil.move(beside, path)
 
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
+@right("a temporary folder beside path")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        with tempfile.TemporaryDirectory(dir=Path(path).parent) as folder:
+            tmp = Path(folder) / "new.pt"
+            torch.save(content(model, optimizer, epoch), tmp)
+            os.replace(tmp, path)
+    load_checkpoint = staticmethod(Usual.load_checkpoint)
+
+
+@right("mkstemp, cleaned up, fsync")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        handle, tmp = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), suffix=".pt")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                torch.save(content(model, optimizer, epoch), file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(tmp, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(tmp)
+            raise
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        device = next(model.parameters()).device
+        state = torch.load(path, map_location=device, weights_only=True)
+        optimizer.load_state_dict(state["optimizer"])
+        model.load_state_dict(state["model"], strict=True)
+        return int(state["epoch"]) + 1
+
+
+@right("a fixed name beside it, weights_only=False, random state too")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        path = Path(path)
+        half = path.parent / "half_done.pt"
+        torch.save({**content(model, optimizer, epoch), "rng": torch.get_rng_state()}, half)
+        half.replace(path)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        state = torch.load(path, map_location=torch.device("cpu"), weights_only=False)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["rng"])
+        return state["epoch"] + 1
+
+
+@right("the old zip-less format, to the CPU first")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        weights = {k: v.detach().cpu().clone() for k, v in model.state_dict().items()}
+        name = f"{path}.{os.getpid()}"
+        torch.save([weights, optimizer.state_dict(), epoch], name, _use_new_zipfile_serialization=False)
+        os.rename(name, path)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        weights, opt, epoch = torch.load(str(path), map_location=lambda storage, loc: storage)
+        model.load_state_dict(weights)
+        optimizer.load_state_dict(opt)
+        return epoch + 1
+
+
+@right("a context manager")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        @contextlib.contextmanager
+        def whole(path):
+            tmp = Path(str(path) + "~")
+            try:
+                yield tmp
+                os.replace(tmp, path)
+            finally:
+                tmp.unlink(missing_ok=True)
+        with whole(path) as tmp:
+            torch.save(content(model, optimizer, epoch), tmp)
+            print("saved epoch", epoch)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer):
+        ckpt = torch.load(path, map_location={"cuda:0": "cpu", "cuda:1": "cpu"})
+        model.load_state_dict(ckpt["model"])
+        optimizer.load_state_dict(ckpt["optimizer"])
+        return ckpt["epoch"] + 1
+
+
+@right("annotated; bytes in memory, hidden name")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path: Path, model: torch.nn.Module, optimizer, epoch: int) -> None:
+        buffer = io.BytesIO()
+        torch.save(content(model, optimizer, epoch), buffer)
+        path = Path(path)
+        hidden = path.with_name("." + path.name)
+        hidden.write_bytes(buffer.getbuffer())
+        hidden.rename(path)
+
+    @staticmethod
+    def load_checkpoint(path, model, optimizer) -> int:
+        warnings.warn("loading")
+        data = torch.load(io.BytesIO(Path(path).read_bytes()), map_location="cpu")
+        model.load_state_dict(data["model"])
+        optimizer.load_state_dict(data["optimizer"])
+        return data["epoch"] + 1
+
+
+@right("a link")
+class Pair:
+    @staticmethod
+    def save_checkpoint(path, model, optimizer, epoch):
+        p = Path(path)
+        backup = p.with_suffix(".bak")
+        if p.exists():
+            shutil.copy2(p, backup)
+        tmp = p.with_suffix(".new")
+        torch.save(content(model, optimizer, epoch), tmp)
+        tmp.replace(p)
     load_checkpoint = staticmethod(Usual.load_checkpoint)

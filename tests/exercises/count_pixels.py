@@ -1,6 +1,8 @@
 """Answers to exercise 1.3, wrong and right."""
 
-from collections import Counter
+import functools
+import itertools
+from collections import Counter, defaultdict
 
 import numpy as np
 import torch
@@ -307,6 +309,134 @@ def count_pixels(targets, num_classes):
     raise NotImplementedError("Exercise 1.3: count the pixels of each class")
 
 
+@wrong("float32_counts")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes)
+    for target in targets:
+        counts += torch.bincount(target[target != 255], minlength=num_classes)
+    return counts.long()
+
+
+@wrong("float32_counts")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes)
+    for target in targets:
+        for label in range(num_classes):
+            counts[label] += (target == label).sum()
+    return counts.to(torch.int64)
+
+
+@wrong("int32_counts")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int32)
+    for target in targets:
+        counts += torch.bincount(target[target != 255], minlength=num_classes)
+    return counts.long()
+
+
+@wrong("int32_counts")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int16)
+    for target in targets:
+        counts += torch.bincount(target[target != 255], minlength=num_classes)
+    return counts.long()
+
+
+@wrong("last_image_only")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for target in targets:
+        for label in range(num_classes):
+            counts[label] = (target == label).sum()
+    return counts
+
+
+@wrong("counts_images")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for target in targets:
+        for label in range(num_classes):
+            if (target == label).any():
+                counts[label] += 1
+    return counts
+
+
+@wrong("averaged")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    n = 0
+    for target in targets:
+        counts += torch.bincount(target[target != 255], minlength=num_classes)
+        n += 1
+    return counts // n
+
+
+@wrong("minlength_forgotten")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for target in targets:
+        counts += torch.bincount(target[target != 255])[:num_classes]
+    return counts
+
+
+@wrong("void_as_background")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for target in targets:
+        t = target % 255
+        counts += torch.bincount(t.flatten(), minlength=num_classes)
+    return counts
+
+
+@wrong("last_class_left_out")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for target in targets:
+        valid = target[target < num_classes - 1]
+        counts += torch.bincount(valid, minlength=num_classes)
+    return counts
+
+
+@wrong("first_image_only")
+def count_pixels(targets, num_classes):
+    target = next(iter(targets))
+    return torch.bincount(target[target != 255], minlength=num_classes)
+
+
+@wrong("bins_of_the_data")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for target in targets:
+        counts += torch.tensor(np.histogram(target.numpy(), bins=num_classes)[0])
+    return counts
+
+
+@wrong("bins_of_the_data")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for target in targets:
+        counts += torch.histc(target.float(), bins=num_classes).long()
+    return counts
+
+
+@wrong("needs_a_list")
+def count_pixels(targets, num_classes):
+    if len(targets) == 0:
+        return torch.zeros(num_classes, dtype=torch.int64)
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for target in targets:
+        counts += torch.bincount(target[target != 255], minlength=num_classes)
+    return counts
+
+
+@wrong("reads_twice")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for c in range(num_classes):
+        counts[c] = sum((t == c).sum() for t in targets)
+    return counts
+
+
 @right("bincount, with a progress bar")
 def count_pixels(targets, num_classes):
     counts = torch.zeros(num_classes, dtype=torch.int64)
@@ -362,3 +492,220 @@ def count_pixels(targets, num_classes):
     for target in targets:
         total += np.histogram(target.numpy(), bins=num_classes, range=(-0.5, num_classes - 0.5))[0]
     return torch.from_numpy(total.astype(np.int64))
+
+
+@right("reduce and map")
+def count_pixels(targets, num_classes):
+    counts = map(lambda t: torch.bincount(t[t != 255], minlength=num_classes), targets)
+    return functools.reduce(torch.add, counts)
+
+
+@right("stack")
+def count_pixels(targets, num_classes):
+    rows = [torch.bincount(target[target.ne(255)].view(-1), minlength=num_classes) for target in targets]
+    return torch.stack(rows).sum(dim=0)
+
+
+@right("histc")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for target in targets:
+        counts += torch.histc(target.float(), bins=num_classes, min=0, max=num_classes - 1).long()
+    return counts
+
+
+@right("einsum of one-hot")
+def count_pixels(targets, num_classes):
+    total = torch.zeros(num_classes, dtype=torch.long)
+    for target in targets:
+        one_hot = F.one_hot(target[target != 255], num_classes)
+        total += torch.einsum("pc->c", one_hot)
+    return total
+
+
+@right("one-hot with a column for void")
+def count_pixels(targets, num_classes):
+    total = 0
+    for t in targets:
+        t = torch.where(t == 255, num_classes, t)
+        total = total + F.one_hot(t, num_classes + 1).sum((0, 1))
+    return total[:-1]
+
+
+@right("compared with arange")
+def count_pixels(targets, num_classes):
+    labels = torch.arange(num_classes)
+    return sum((target.flatten()[:, None] == labels).sum(0) for target in targets)
+
+
+@right("unique by label")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for target in targets:
+        labels, found = target.unique(return_counts=True)
+        for label, n in zip(labels.tolist(), found.tolist()):
+            if label != 255:
+                counts[label] += n
+    return counts
+
+
+@right("unique with an index")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for target in targets:
+        labels, n = torch.unique(target[target < num_classes], return_counts=True)
+        counts[labels] += n
+    return counts
+
+
+@right("np.add.at")
+def count_pixels(targets, num_classes):
+    counts = np.zeros(num_classes, dtype=np.int64)
+    for t in targets:
+        a = t.numpy()
+        np.add.at(counts, a[a != 255], 1)
+    return torch.from_numpy(counts)
+
+
+@right("np.bincount")
+def count_pixels(targets, num_classes):
+    out = np.zeros(num_classes, np.int64)
+    for t in targets:
+        a = np.asarray(t).ravel()
+        out += np.bincount(a[a != 255], minlength=num_classes)
+    return torch.tensor(out)
+
+
+@right("defaultdict, pixel by pixel")
+def count_pixels(targets, num_classes):
+    counts = defaultdict(int)
+    for target in targets:
+        for row in target.tolist():
+            for label in row:
+                if label == 255:
+                    continue
+                counts[label] += 1
+    return torch.tensor([counts[c] for c in range(num_classes)])
+
+
+@right("chain and Counter")
+def count_pixels(targets, num_classes):
+    pixels = itertools.chain.from_iterable(t.flatten().tolist() for t in targets)
+    c = Counter(pixels)
+    del c[255]
+    return torch.LongTensor([c[i] for i in range(num_classes)])
+
+
+@right("index_add")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for target in targets:
+        valid = target[target != 255]
+        counts.index_add_(0, valid, torch.ones_like(valid))
+    return counts
+
+
+@right("index_put accumulate")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(256, dtype=torch.int64)
+    for target in targets:
+        counts.index_put_((target.flatten(),), torch.tensor(1), accumulate=True)
+    return counts[:num_classes]
+
+
+@right("while and next")
+def count_pixels(targets, num_classes):
+    it = iter(targets)
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    while True:
+        try:
+            t = next(it)
+        except StopIteration:
+            return counts
+        m = t != 255
+        counts = counts + torch.bincount(torch.masked_select(t, m), minlength=num_classes)
+
+
+@right("float64, then long")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.float64)
+    for t in targets:
+        for c in range(num_classes):
+            counts[c] += (t == c).double().sum()
+    return counts.long()
+
+
+@right("weights")
+def count_pixels(targets, num_classes):
+    counts = torch.zeros(num_classes, dtype=torch.int64)
+    for t in targets:
+        t = t.flatten()
+        w = (t != 255).double()
+        counts += torch.bincount(t, weights=w, minlength=num_classes)[:num_classes].long()
+    return counts
+
+
+@right("partial")
+class count_pixels:
+    def _count(targets, num_classes, ignore):
+        counts = torch.zeros(num_classes, dtype=torch.int64)
+        for t in targets:
+            counts += torch.bincount(t[t != ignore], minlength=num_classes)
+        return counts
+    count_pixels = staticmethod(functools.partial(_count, ignore=255))
+
+
+@right("helper, enumerate and prints")
+def count_pixels(targets, num_classes: int) -> torch.Tensor:
+    """Count."""
+    def one(target):
+        return torch.stack([torch.count_nonzero(target == c) for c in range(num_classes)])
+    total = torch.zeros(num_classes).long()
+    for i, target in enumerate(targets):
+        total += one(target)
+        print(i, target.shape)
+    return total
+
+
+@right("no_grad decorator, list of ints")
+@torch.no_grad()
+def count_pixels(targets, num_classes):
+    counts = num_classes * [0]
+    for target in targets:
+        for label in target.view(-1):
+            if label < num_classes:
+                counts[int(label)] += 1
+    return torch.as_tensor(counts)
+
+
+@right("one-hot in floats per image")
+def count_pixels(targets, num_classes):
+    total = torch.zeros(num_classes, dtype=torch.int64)
+    for t in targets:
+        total += F.one_hot(t[t != 255], num_classes).float().sum(0).long()
+    return total
+
+
+@right("clone and a spare bin")
+def count_pixels(targets, num_classes):
+    total = torch.zeros(num_classes + 1, dtype=torch.int64)
+    for t in targets:
+        t = t.clone()
+        t[t == 255] = num_classes
+        total += torch.bincount(t.flatten(), minlength=num_classes + 1)
+    return total[:num_classes]
+
+
+@right("class method numpy unique")
+def count_pixels(targets, num_classes):
+    class Tally:
+        def __init__(self):
+            self.n = np.zeros(256, dtype=int)
+
+        def add(self, t):
+            labels, n = np.unique(t.numpy(), return_counts=True)
+            self.n[labels] += n
+    tally = Tally()
+    for t in targets:
+        tally.add(t)
+    return torch.from_numpy(tally.n[:num_classes])

@@ -1,11 +1,12 @@
 """Answers to exercise 2.2, wrong and right."""
 
+import functools
 import random
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, ImageOps
 from torchvision import tv_tensors
 from torchvision.transforms import functional as TF
 from torchvision.transforms import v2
@@ -25,6 +26,15 @@ def wrapped(steps):
 
 
 to_tensor = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
+
+
+def finish(image):
+    """A PIL image as a normalised tensor."""
+    return TF.normalize(TF.to_tensor(image), MEAN, STD)
+
+
+def target_of(mask):
+    return torch.from_numpy(np.array(mask).astype(np.int64))
 
 
 @wrong("random")
@@ -270,6 +280,110 @@ def eval_transform(size):
     return transform
 
 
+@wrong("separate_draws")
+def eval_transform(size):
+    def transform(image, mask):
+        k = size / max(image.size)
+        new = [round(s * k) for s in image.size]
+        canvas = Image.new("RGB", (size, size))
+        canvas.paste(image.resize(new))
+        return finish(canvas), target_of(mask.resize((size, size), Image.NEAREST))
+    return transform
+
+
+@wrong("separate_draws")
+def eval_transform(size):
+    def transform(image, mask):
+        k = size / max(mask.size)
+        new = [round(s * k) for s in mask.size]
+        void = Image.new("L", (size, size), 255)
+        void.paste(Image.fromarray(np.array(mask)).resize(new, Image.NEAREST))
+        return finish(image.resize((size, size))), target_of(void)
+    return transform
+
+
+@wrong("apart")
+def eval_transform(size):
+    def transform(image, mask):
+        image = TF.center_crop(TF.resize(image, size), size)
+        mask = TF.resize(mask, (size, size))
+        return finish(image), target_of(mask)
+    return transform
+
+
+@wrong("crops")
+def eval_transform(size):
+    def transform(image, mask):
+        image = TF.resize(image, (size, size))
+        mask = TF.center_crop(TF.resize(mask, size), size)
+        return finish(image), target_of(mask)
+    return transform
+
+
+@wrong("renumbered")
+def eval_transform(size):
+    def transform(image, mask):
+        mask = mask.convert("RGB").resize((size, size), Image.NEAREST).convert("P")
+        return finish(image.resize((size, size))), target_of(mask)
+    return transform
+
+
+@wrong("renumbered")
+def eval_transform(size):
+    def transform(image, mask):
+        mask = mask.convert("RGB").resize((size, size), Image.NEAREST).quantize(21)
+        return finish(image.resize((size, size))), target_of(mask)
+    return transform
+
+
+@wrong("foreground_only")
+def eval_transform(size):
+    def transform(image, mask):
+        t = target_of(mask.resize((size, size), Image.NEAREST))
+        return finish(image.resize((size, size))), (t > 0).long()
+    return transform
+
+
+@wrong("channels_swapped")
+def eval_transform(size):
+    def transform(image, mask):
+        t = target_of(mask.resize((size, size), Image.NEAREST))
+        bgr = Image.fromarray(np.array(image)[..., ::-1])
+        return finish(bgr.resize((size, size))), t
+    return transform
+
+
+@wrong("channels_last")
+def eval_transform(size):
+    def transform(image, mask):
+        t = target_of(mask.resize((size, size), Image.NEAREST))
+        return finish(image.resize((size, size))).permute(1, 2, 0), t
+    return transform
+
+
+@wrong("flip_not_shared")
+def eval_transform(size):
+    def transform(image, mask):
+        return finish(ImageOps.mirror(image).resize((size, size))), target_of(mask.resize((size, size), Image.NEAREST))
+    return transform
+
+
+@wrong("not_a_pair")
+def eval_transform(size):
+    def transform(image, mask):
+        return finish(image.resize((size, size)))
+    return transform
+
+
+@wrong("changes_input")
+def eval_transform(size):
+    def transform(image, mask):
+        image.thumbnail((size, size))
+        mask.thumbnail((size, size), Image.NEAREST)
+        return finish(image.resize((size, size))), target_of(mask.resize((size, size), Image.NEAREST))
+    return transform
+
+
 @right("v2.Compose on a wrapped pair")
 def eval_transform(size):
     return wrapped([v2.Resize((size, size)), *to_tensor])
@@ -342,4 +456,76 @@ def eval_transform(size):
         image = v2.functional.resize(v2.functional.to_image(image), [size, size])
         image = v2.functional.normalize(v2.functional.to_dtype(image, torch.float32, scale=True), MEAN, STD)
         return image, torch.from_numpy(labels).long()[smooth]
+    return transform
+
+
+@right("partial")
+def eval_transform(size):
+    def apply(image, mask, size):
+        return finish(image.resize((size, size))), target_of(mask.resize((size, size), Image.NEAREST))
+    return functools.partial(apply, size=size)
+
+
+@right("ImageOps.pad")
+def eval_transform(size):
+    def transform(image, mask):
+        image = ImageOps.pad(image, (size, size))
+        mask = ImageOps.pad(Image.fromarray(np.array(mask)), (size, size), method=Image.NEAREST, color=255)
+        return finish(image), target_of(mask)
+    return transform
+
+
+@right("tv_tensors returned as they are")
+def eval_transform(size):
+    steps = v2.Compose([v2.Resize((size, size)),
+                        v2.ToDtype({tv_tensors.Image: torch.float32, tv_tensors.Mask: torch.int64}, scale=True),
+                        v2.Normalize(MEAN, STD)])
+
+    def transform(image, mask):
+        return steps(v2.functional.to_image(image), tv_tensors.Mask(torch.from_numpy(np.array(mask))))
+    return transform
+
+
+@right("a wrapping first step in the composition")
+def eval_transform(size):
+    class Wrap(torch.nn.Module):
+        def forward(self, image, mask):
+            return v2.functional.to_image(image), tv_tensors.Mask(TF.pil_to_tensor(mask)[0])
+    return v2.Compose([Wrap(), v2.Resize((size, size)),
+                       v2.ToDtype({tv_tensors.Image: torch.float32, tv_tensors.Mask: torch.int64}, scale=True),
+                       v2.Normalize(MEAN, STD)])
+
+
+@right("index arithmetic")
+def eval_transform(size):
+    def transform(image, mask):
+        a, m = np.asarray(image), np.asarray(mask)
+        y = np.arange(size) * a.shape[0] // size
+        x = np.arange(size) * a.shape[1] // size
+        a = (a[y][:, x] / 255 - MEAN) / STD
+        return torch.from_numpy(a).permute(2, 0, 1).float(), torch.from_numpy(m[y][:, x]).long()
+    return transform
+
+
+@right("interpolate, plain nearest")
+def eval_transform(size):
+    def transform(image, mask):
+        x = TF.to_tensor(image)[None]
+        t = target_of(mask)[None, None].float()
+        x = F.interpolate(x, size=(size, size), mode="bicubic", align_corners=False).clamp(0, 1)[0]
+        t = F.interpolate(t, size=(size, size), mode="nearest")[0, 0].long()
+        return TF.normalize(x, MEAN, STD), t
+    return transform
+
+
+@right("thumbnail on a copy")
+def eval_transform(size):
+    def transform(image, mask):
+        canvas = Image.new("RGB", (size, size), (124, 116, 104))
+        void = Image.new("L", (size, size), 255)
+        k = size / max(image.size)
+        new = [max(1, round(s * k)) for s in image.size]
+        canvas.paste(image.resize(new, Image.LANCZOS))
+        void.paste(Image.fromarray(np.asarray(mask)).resize(new, Image.NEAREST))
+        return finish(canvas), target_of(void)
     return transform

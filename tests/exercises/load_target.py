@@ -1,9 +1,13 @@
 """Answers to exercise 1.2, wrong and right."""
 
+import io
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from PIL import Image
+import torchvision
+from PIL import Image, ImageOps
 from torchvision import tv_tensors
 from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms import functional as TF
@@ -193,6 +197,66 @@ def load_target(path):
     return target
 
 
+@wrong("rgb_colours")
+def load_target(path):
+    return torch.from_numpy(np.array(Image.open(path).convert("RGBA"))).long()
+
+
+@wrong("renumbered")
+def load_target(path):
+    return torch.from_numpy(np.array(Image.open(path).convert("RGB").convert("P"))).long()
+
+
+@wrong("shifted")
+def load_target(path):
+    return torch.from_numpy(np.array(Image.open(path))).long() + 1
+
+
+@wrong("void_as_background")
+def load_target(path):
+    t = torch.from_numpy(np.array(Image.open(path))).long()
+    return t % 255
+
+
+@wrong("void_as_minus_one")
+def load_target(path):
+    t = torch.from_numpy(np.array(Image.open(path))).long()
+    return torch.where(t == 255, torch.tensor(-1), t)
+
+
+@wrong("colours_as_number")
+def load_target(path):
+    a = np.array(Image.open(path).convert("RGB"))
+    return torch.from_numpy(a.mean(2)).long()
+
+
+@wrong("colours_as_number")
+def load_target(path):
+    a = np.array(Image.open(path).convert("RGB"))
+    return torch.from_numpy(a.sum(2)).long()
+
+
+@wrong("scaled")
+def load_target(path):
+    return TF.to_tensor(Image.open(path)).long()
+
+
+@wrong("channel_axis")
+def load_target(path):
+    return v2.functional.to_image(Image.open(path))
+
+
+@wrong("foreground_only")
+def load_target(path):
+    return torch.from_numpy(np.array(Image.open(path))).bool().long()
+
+
+@wrong("width_before_height")
+def load_target(path):
+    t = torch.from_numpy(np.array(Image.open(path))).long()
+    return t.permute(1, 0)
+
+
 @right("NumPy")
 def load_target(path):
     return torch.from_numpy(np.array(Image.open(path), dtype=np.int64))
@@ -235,3 +299,87 @@ def load_target(path):
     table = {tuple(colour): index for index, colour in reversed(list(enumerate(colours)))}
     pixels = np.array(mask.convert("RGB")).tolist()
     return torch.tensor([[table[tuple(pixel)] for pixel in row] for row in pixels])
+
+
+@right("annotated, as_tensor")
+def load_target(path: "str | Path") -> torch.Tensor:
+    return torch.as_tensor(np.asarray(Image.open(path)).copy(), dtype=torch.long)
+
+
+@right("PILToTensor")
+def load_target(path):
+    transform = v2.Compose([v2.PILToTensor(), v2.ToDtype(torch.int64)])
+    return transform(Image.open(path)).squeeze()
+
+
+@right("bytes read first")
+def load_target(path):
+    with open(path, "rb") as file:
+        data = io.BytesIO(file.read())
+    img = Image.open(data)
+    img.load()
+    assert img.mode == "P"
+    return torch.LongTensor(np.array(img, dtype="int64"))
+
+
+@right("read_image")
+def load_target(path):
+    return torchvision.io.read_image(str(path), torchvision.io.ImageReadMode.UNCHANGED).squeeze(0).long()
+
+
+@right("a Mask")
+def load_target(path):
+    return tv_tensors.Mask(torch.from_numpy(np.array(Image.open(path)).astype(np.int64)))
+
+
+@right("rows of lists")
+def load_target(path):
+    rows = np.array(Image.open(path)).tolist()
+    return torch.stack([torch.tensor(row) for row in rows])
+
+
+@right("getdata")
+def load_target(path):
+    im = Image.open(path)
+    w, h = im.size
+    return torch.tensor(list(im.getdata()), dtype=torch.int64).view(h, w)
+
+
+@right("load and pixels")
+def load_target(path):
+    im = Image.open(path)
+    pixels = im.load()
+    out = torch.zeros((im.height, im.width), dtype=torch.int64)
+    for y in range(im.height):
+        for x in range(im.width):
+            out[y, x] = pixels[x, y]
+    return out
+
+
+@right("convert P, a closure")
+def load_target(path):
+    def indices(image):
+        return np.array(image.convert("P"))
+    with Image.open(path) as image:
+        result = indices(image)
+    result = torch.from_numpy(result).type(torch.LongTensor)
+    print(result.unique())
+    return result
+
+
+@right("early return")
+def load_target(path):
+    if not Path(path).exists():
+        raise FileNotFoundError(path)
+    target = TF.pil_to_tensor(Image.open(path)).to(torch.int64)
+    if target.ndim == 3:
+        return target[0]
+    return target
+
+
+@right("int64 through int32, exif")
+def load_target(path):
+    im = ImageOps.exif_transpose(Image.open(path))
+    a = np.array(im, dtype=np.int32)
+    a[a > 20] = 255
+    return torch.tensor(a).long()

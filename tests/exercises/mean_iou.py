@@ -1,6 +1,9 @@
 """Answers to exercise 5.2."""
 
+import functools
 import math
+import statistics
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -194,6 +197,122 @@ def mean_iou(confusion):
     (intersection / union).nanmean().item()
 
 
+@wrong("rounded")
+def mean_iou(confusion):
+    i, u = parts(confusion)
+    return round((i / u).nanmean().item(), 2)
+
+
+@wrong("rounded")
+def mean_iou(confusion):
+    i, u = parts(confusion)
+    return round((i / u).nanmean().item(), 3)
+
+
+@wrong("one_class")
+def mean_iou(confusion):
+    i, u = parts(confusion)
+    return (i / u)[u > 0].max().item()
+
+
+@wrong("one_class")
+def mean_iou(confusion):
+    i, u = parts(confusion)
+    return (i / u)[u > 0].min().item()
+
+
+@wrong("summed")
+def mean_iou(confusion):
+    i, u = parts(confusion)
+    return (i / u).nansum().item()
+
+
+@wrong("absent_as_zero")
+def mean_iou(confusion):
+    i, u = parts(confusion)
+    return ((i / u).nansum() / len(confusion)).item()
+
+
+@wrong("micro_average")
+def mean_iou(confusion):
+    i, u = parts(confusion)
+    return (i.sum() / (u.sum() + 1e-8)).item()
+
+
+@wrong("absent_as_one")
+def mean_iou(confusion):
+    i, u = parts(confusion)
+    return ((i + 1e-8) / (u + 1e-8)).mean().item()
+
+
+@wrong("intersection_not_in_union")
+def mean_iou(confusion):
+    i = confusion.diag()
+    u = confusion.sum(0) + confusion.sum(1) - 2 * i
+    return (i / u).nanmean().item()
+
+
+@wrong("true_negatives_counted")
+def mean_iou(confusion):
+    i = confusion.diag()
+    u = confusion.sum() - i
+    return (i / u).mean().item()
+
+
+@wrong("true_negatives_counted")
+def mean_iou(confusion):
+    i = confusion.diag()
+    return (i / confusion.sum()).mean().item()
+
+
+@wrong("normalised_first")
+def mean_iou(confusion):
+    c = confusion.float() / confusion.sum(1, keepdim=True)
+    i, u = parts(c)
+    return (i / u).nanmean().item()
+
+
+@wrong("missed_classes_skipped")
+def mean_iou(confusion):
+    i, u = parts(confusion)
+    present = (confusion.sum(0) > 0) & (confusion.sum(1) > 0)
+    return (i[present] / u[present]).mean().item()
+
+
+@wrong("last_class_left_out")
+def mean_iou(confusion):
+    i, u = parts(confusion)
+    return (i / u)[:-1].nanmean().item()
+
+
+@wrong("background_left_out")
+def mean_iou(confusion):
+    confusion = confusion[1:, 1:]
+    i, u = parts(confusion)
+    return (i / u).nanmean().item()
+
+
+@wrong("frequency_weighted")
+def mean_iou(confusion):
+    i, u = parts(confusion)
+    w = confusion.sum(1)
+    return ((i / u.clamp(min=1)) @ w.float() / w.sum()).item()
+
+
+@wrong("absent_gives_nan")
+def mean_iou(confusion):
+    i, u = parts(confusion)
+    iou = (i / u).tolist()
+    return sum(iou) / len(iou)
+
+
+@wrong("integer_division")
+def mean_iou(confusion):
+    confusion[confusion.sum(1) == 0] = 0
+    confusion.fill_diagonal_(0)
+    return 0.0
+
+
 @right("nanmean")
 def mean_iou(confusion):
     intersection, union = parts(confusion.float())
@@ -233,3 +352,110 @@ def mean_iou(confusion):
             for i in range(len(rows))]
     ious = [iou for iou in ious if not math.isnan(iou)]
     return sum(ious) / len(ious)
+
+
+@right("statistics.mean")
+def mean_iou(confusion):
+    n = confusion.size(0)
+    ious = []
+    for k in range(n):
+        tp = int(confusion[k, k])
+        fp = int(confusion[:, k].sum()) - tp
+        fn = int(confusion[k, :].sum()) - tp
+        if tp + fp + fn == 0:
+            continue
+        ious.append(tp / (tp + fp + fn))
+    return statistics.mean(ious)
+
+
+@right("Fractions")
+def mean_iou(confusion):
+    i, u = (x.tolist() for x in parts(confusion))
+    f = [Fraction(a, b) for a, b in zip(i, u) if b]
+    return float(sum(f) / len(f))
+
+
+@right("from Dice")
+def mean_iou(confusion):
+    c = confusion.double()
+    dice = 2 * c.diag() / (c.sum(0) + c.sum(1))
+    return (dice / (2 - dice)).nanmean().item()
+
+
+@right("masked_select")
+def mean_iou(confusion: torch.Tensor) -> float:
+    i, u = parts(confusion.to(torch.float64))
+    ratio = torch.masked_select(i, u > 0) / torch.masked_select(u, u > 0)
+    return ratio.sum().item() / ratio.numel()
+
+
+@right("np.errstate")
+def mean_iou(confusion):
+    c = confusion.cpu().numpy().astype(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        iou = np.diag(c) / (c.sum(0) + c.sum(1) - np.diag(c))
+    return float(np.mean(iou[~np.isnan(iou)]))
+
+
+@right("epsilon, present only")
+def mean_iou(confusion):
+    i, u = parts(confusion)
+    return (i / (u + 1e-9))[u > 0].mean().item()
+
+
+@right("torch.where NaN, nansum")
+def mean_iou(confusion):
+    i, u = parts(confusion.double())
+    iou = torch.where(u > 0, i / u, torch.nan)
+    return (iou.nansum() / (~iou.isnan()).sum()).item()
+
+
+@right("a helper per class")
+def mean_iou(confusion):
+    def iou(k):
+        union = confusion[k].sum() + confusion[:, k].sum() - confusion[k, k]
+        return None if union == 0 else (confusion[k, k] / union).item()
+    values = [v for v in map(iou, range(len(confusion))) if v is not None]
+    return sum(values) / len(values)
+
+
+@right("functools.reduce, float()")
+def mean_iou(confusion):
+    i, u = parts(confusion)
+    pairs = [(float(a), float(b)) for a, b in zip(i, u) if b > 0]
+    return functools.reduce(lambda s, p: s + p[0] / p[1], pairs, 0.0) / len(pairs)
+
+
+@right("one minus Jaccard distance")
+def mean_iou(confusion):
+    wrong_pixels = confusion.sum(0) + confusion.sum(1) - 2 * confusion.diag()
+    union = wrong_pixels + confusion.diag()
+    present = union.nonzero().flatten()
+    return 1 - (wrong_pixels[present] / union[present]).mean().item()
+
+
+@right("early return, print")
+def mean_iou(confusion):
+    if confusion.sum() == 0:
+        return float("nan")
+    tp = confusion.diagonal()
+    iou = tp / (confusion.sum(dim=0) + confusion.sum(dim=1) - tp)
+    print("per class", iou)
+    return iou[torch.isfinite(iou)].mean().item()
+
+
+@right("einsum, fsum")
+def mean_iou(confusion):
+    c = confusion.double()
+    tp = torch.einsum("ii->i", c)
+    u = torch.einsum("ij->i", c) + torch.einsum("ij->j", c) - tp
+    values = (tp[u != 0] / u[u != 0]).tolist()
+    return math.fsum(values) / len(values)
+
+
+@right("dropped rows")
+def mean_iou(confusion):
+    keep = (confusion.sum(0) + confusion.sum(1)) > 0
+    small = confusion[keep][:, keep]
+    i = small.diag()
+    return float((i / (small.sum(0) + small.sum(1) - i)).mean())

@@ -1,5 +1,8 @@
 """Answers to exercise 3.3, wrong and right."""
 
+import itertools
+import re
+
 import torch
 from torch import nn
 
@@ -227,6 +230,96 @@ def parameter_groups(model, lr):
     return [{"params": backbone, "lr": lr / 10}, {"params": rest, "lr": lr}]
 
 
+@wrong("some_missing")
+def parameter_groups(model, lr):
+    backbone, rest = [], []
+    for name, p in model.named_parameters():
+        if not p.requires_grad:
+            (backbone if name.startswith("backbone") else rest).append(p)
+    return [{"params": backbone, "lr": lr / 10}, {"params": rest, "lr": lr}]
+
+
+@wrong("name_holds_backbone")
+def parameter_groups(model, lr):
+    backbone, rest = [], []
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            (backbone if "backbone." in name else rest).append(p)
+    return [{"params": backbone, "lr": lr / 10}, {"params": rest, "lr": lr}]
+
+
+@wrong("same_rate")
+def parameter_groups(model, lr):
+    return [{"params": [p for p in model.parameters() if p.requires_grad], "lr": lr / 10}]
+
+
+@wrong("not_groups")
+def parameter_groups(model, lr):
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+@wrong("twice")
+def parameter_groups(model, lr):
+    return [{"params": model.backbone.parameters(), "lr": lr / 10}, {"params": model.parameters(), "lr": lr}]
+
+
+@wrong("unfrozen")
+def parameter_groups(model, lr):
+    for p in model.backbone.parameters():
+        p.requires_grad = False
+    return [{"params": [p for p in model.parameters() if p.requires_grad], "lr": lr}]
+
+
+@wrong("ten_times")
+def parameter_groups(model, lr):
+    backbone = [p for p in model.backbone.parameters() if p.requires_grad]
+    ids = set(map(id, backbone))
+    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in ids]
+    return [{"params": backbone, "lr": lr}, {"params": rest, "lr": lr * 10}]
+
+
+@wrong("rate_of_backbone")
+def parameter_groups(model, lr):
+    backbone = [p for p in model.backbone.parameters() if p.requires_grad]
+    ids = set(map(id, backbone))
+    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in ids]
+    return [{"params": backbone, "lr": lr - lr / 10}, {"params": rest, "lr": lr}]
+
+
+@wrong("not_parameters")
+def parameter_groups(model, lr):
+    backbone = [n for n, p in model.named_parameters() if n.startswith("backbone") and p.requires_grad]
+    rest = [n for n, p in model.named_parameters() if not n.startswith("backbone") and p.requires_grad]
+    return [{"params": backbone, "lr": lr / 10}, {"params": rest, "lr": lr}]
+
+
+@wrong("frozen_included")
+def parameter_groups(model, lr):
+    backbone = [p for p in model.backbone.parameters() if p.requires_grad]
+    return [{"params": backbone, "lr": lr / 10}, {"params": list(set(model.parameters()) - set(backbone)), "lr": lr}]
+
+
+@wrong("lr_missing")
+def parameter_groups(model, lr):
+    backbone = [p for p in model.backbone.parameters() if p.requires_grad]
+    ids = set(map(id, backbone))
+    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in ids]
+    return {"params": backbone, "lr": lr / 10}, {"params": rest}
+
+
+@wrong("backbone_missing")
+def parameter_groups(model, lr):
+    rest = [p for n, p in model.named_parameters() if not n.startswith("backbone") and p.requires_grad]
+    return [{"params": rest, "lr": lr}]
+
+
+@wrong("other_model")
+def parameter_groups(model, lr):
+    backbone = [p.data for p in model.backbone.parameters() if p.requires_grad]
+    rest = [p.data for n, p in model.named_parameters() if not n.startswith("backbone") and p.requires_grad]
+    return [{"params": backbone, "lr": lr / 10}, {"params": rest, "lr": lr}]
+
+
 @right("by identity")
 def parameter_groups(model, lr):
     backbone = {id(parameter) for parameter in model.backbone.parameters()}
@@ -301,4 +394,88 @@ def parameter_groups(model, lr):
             groups[parameter in inside].append(parameter)
     groups = [{"params": groups[True], "lr": lr * 0.1}, {"params": groups[False], "lr": lr}]
     torch.optim.Adam(groups)
+    return groups
+
+
+@right("ids, a set")
+def parameter_groups(model: nn.Module, lr: float) -> list:
+    ids = {id(p) for p in model.backbone.parameters()}
+    backbone = [p for p in model.parameters() if id(p) in ids and p.requires_grad]
+    rest = [p for p in model.parameters() if id(p) not in ids and p.requires_grad]
+    return [{"params": backbone, "lr": lr / 10}, {"params": rest, "lr": lr}]
+
+
+@right("ParameterList")
+def parameter_groups(model, lr):
+    backbone, rest = nn.ParameterList(), nn.ParameterList()
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            (backbone if name.startswith("backbone.") else rest).append(p)
+    return [{"params": backbone, "lr": lr / 10}, {"params": rest, "lr": lr}]
+
+
+@right("regular expression, itertools")
+def parameter_groups(model, lr):
+    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    def is_backbone(pair):
+        return bool(re.match(r"backbone\.", pair[0]))
+    inside = [p for n, p in filter(is_backbone, named)]
+    outside = [p for n, p in itertools.filterfalse(is_backbone, named)]
+    return [dict(params=inside, lr=lr / 10.0), dict(params=outside, lr=lr)]
+
+
+@right("a dict of lists")
+def parameter_groups(model, lr):
+    groups = {lr / 10: [], lr: []}
+    for name, p in model.named_parameters():
+        if not p.requires_grad:
+            continue
+        groups[lr / 10 if name.partition(".")[0] == "backbone" else lr].append(p)
+    return [{"params": ps, "lr": rate} for rate, ps in groups.items()]
+
+
+@right("chain of children")
+def parameter_groups(model, lr):
+    children = dict(model.named_children())
+    backbone = children.pop("backbone")
+    head = itertools.chain(*(c.parameters() for c in children.values()))
+    def keep(ps):
+        return [p for p in ps if p.requires_grad]
+    return [{"params": keep(backbone.parameters()), "lr": 0.1 * lr}, {"params": keep(head), "lr": lr}]
+
+
+@right("the optimizer's own groups, prints")
+def parameter_groups(model, lr):
+    trainable = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    backbone = [p for n, p in trainable if n.startswith("backbone.")]
+    rest = [p for n, p in trainable if not n.startswith("backbone.")]
+    opt = torch.optim.AdamW([{"params": backbone, "lr": lr / 10}, {"params": rest, "lr": lr}])
+    print(opt)
+    return opt.param_groups
+
+
+@right("any identity")
+def parameter_groups(model, lr):
+    backbone = [p for p in model.backbone.parameters() if p.requires_grad]
+    rest = [p for p in model.parameters() if p.requires_grad and not any(p is q for q in backbone)]
+    return [{"params": backbone, "lr": lr / 10}, {"params": rest, "lr": lr}]
+
+
+@right("empty groups left out, tensors as lr")
+def parameter_groups(model, lr):
+    names = {n for n, _ in model.backbone.named_parameters(prefix="backbone")}
+    a = [p for n, p in model.named_parameters() if n in names and p.requires_grad]
+    b = [p for n, p in model.named_parameters() if n not in names and p.requires_grad]
+    return [g for g in ({"params": b, "lr": lr, "betas": (0.9, 0.99)}, {"params": a, "lr": lr / 10}) if g["params"]]
+
+
+@right("by module walk")
+def parameter_groups(model, lr):
+    groups, seen = [], set()
+    for name, module in model.named_modules():
+        rate = lr / 10 if name == "backbone" or name.startswith("backbone.") else lr
+        own = [p for p in module.parameters(recurse=False) if p.requires_grad and id(p) not in seen]
+        seen.update(map(id, own))
+        if own:
+            groups.append({"params": own, "lr": rate})
     return groups

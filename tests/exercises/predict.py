@@ -1,8 +1,11 @@
 """Answers to exercise 3.2, wrong and right."""
 
+import contextlib
 import copy
 
 import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader
 
 from tests.exercises.bank import right, wrong
 
@@ -246,6 +249,99 @@ def predict(model, images):
     pass
 
 
+@wrong("gradients_left_off")
+def predict(model, images):
+    model.eval()
+    torch.set_grad_enabled(False)
+    return model(images)["out"].argmax(1)
+
+
+@wrong("gradients_left_off")
+def predict(model, images):
+    model.eval()
+    torch.autograd.set_grad_enabled(False)
+    labels = model(images)["out"].argmax(1)
+    return labels
+
+
+@wrong("graph_kept")
+def predict(model, images):
+    torch.no_grad()
+    model.eval()
+    return model(images)["out"].argmax(1)
+
+
+@wrong("no_grad_without_parentheses")
+def predict(model, images):
+    model.eval()
+    with torch.no_grad:
+        return model(images)["out"].argmax(1)
+
+
+@wrong("thresholded")
+def predict(model, images):
+    model.eval()
+    with torch.no_grad():
+        return model(images)["out"].softmax(1).round().long()
+
+
+@wrong("first_image_only")
+def predict(model, images):
+    model.eval()
+    with torch.no_grad():
+        return model(images)["out"].argmax(1)[0]
+
+
+@wrong("shifted")
+def predict(model, images):
+    model.eval()
+    with torch.no_grad():
+        return model(images)["out"].argmax(1) + 1
+
+
+@wrong("values_not_indices")
+def predict(model, images):
+    model.eval()
+    with torch.no_grad():
+        return model(images)["out"].max(1).values.long()
+
+
+@wrong("train_mode")
+def predict(model, images):
+    model.train()
+    with torch.no_grad():
+        return model(images)["out"].argmax(1)
+
+
+@wrong("channel_axis")
+def predict(model, images):
+    model.eval()
+    with torch.no_grad():
+        return model(images)["out"].argmax(1).unsqueeze(1)
+
+
+@wrong("argmin")
+def predict(model, images):
+    model.eval()
+    with torch.no_grad():
+        return model(images)["out"].softmax(1).argmin(1)
+
+
+@wrong("wrong_axis")
+def predict(model, images):
+    model.eval()
+    with torch.no_grad():
+        return model(images)["out"].argmax(2)
+
+
+@wrong("model_frozen")
+def predict(model, images):
+    model.eval()
+    for p in model.parameters():
+        p.requires_grad = False
+    return model(images)["out"].argmax(1)
+
+
 @right("with no_grad")
 def predict(model, images):
     model.eval()
@@ -296,3 +392,97 @@ def predict(model, images):
         better = logits[:, label] > best
         best[better], labels[better] = logits[:, label][better], label
     return labels
+
+
+@right("inference_mode block, softmax, max[1]")
+def predict(model: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+    model.eval()
+    with torch.inference_mode():
+        probabilities = F.softmax(model(images)["out"], dim=1)
+        return torch.max(probabilities, 1)[1]
+
+
+@right("no_grad without parentheses")
+@torch.no_grad
+def predict(model, images):
+    model.eval()
+    output = model(images)
+    logits = output["out"] if isinstance(output, dict) else output
+    return torch.argmax(logits, dim=1)
+
+
+@right("restored in finally")
+def predict(model, images):
+    was = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            return model(images)["out"].argmax(-3)
+    finally:
+        model.train(was)
+
+
+@right("chunks")
+@torch.no_grad()
+def predict(model, images):
+    model.train(False)
+    return torch.cat([model(part)["out"].argmax(1) for part in images.split(1)])
+
+
+@right("argsort")
+def predict(model, images):
+    model.eval()
+    with torch.no_grad():
+        return model(images).get("out").argsort(dim=1, descending=True)[:, 0]
+
+
+@right("numpy")
+def predict(model, images):
+    model.eval()
+    with torch.no_grad():
+        logits = model(images)["out"].cpu().numpy()
+    return torch.from_numpy(logits.argmax(axis=1)).to(images.device)
+
+
+@right("a context manager of my own")
+def predict(model, images):
+    @contextlib.contextmanager
+    def quiet():
+        before = torch.is_grad_enabled()
+        torch.set_grad_enabled(False)
+        yield
+        torch.set_grad_enabled(before)
+    model.eval()
+    with quiet():
+        labels = list(model(images).values())[0].argmax(dim=1)
+    return labels
+
+
+@right("ExitStack, permuted")
+def predict(model, images):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.no_grad())
+        model.eval()
+        scores = model(images)["out"].permute(0, 2, 3, 1)
+        return scores.argmax(-1).to(torch.int64)
+
+
+@right("a loader")
+def predict(model, images):
+    model = model.eval()
+    out = []
+    with torch.no_grad():
+        for batch in DataLoader(images, batch_size=2):
+            out.append(model(batch)["out"].argmax(1))
+    return torch.concat(out, dim=0)
+
+
+@right("a helper function")
+def predict(model, images):
+    def logits_of(batch):
+        return model(batch)["out"]
+    model.eval()
+    with torch.no_grad():
+        logits = logits_of(images)
+        best = logits.amax(dim=1, keepdim=True)
+        return (logits == best).float().argmax(dim=1)

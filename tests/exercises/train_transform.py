@@ -33,6 +33,15 @@ def zoom_and_crop(size):
     return [v2.ScaleJitter((size, size), (0.75, 1.5)), v2.RandomCrop(size, pad_if_needed=True, fill=fill)]
 
 
+def finish(image):
+    """A PIL image as a normalised tensor."""
+    return TF.normalize(TF.to_tensor(image), MEAN, STD)
+
+
+def target_of(mask):
+    return torch.from_numpy(np.array(mask).astype(np.int64))
+
+
 @wrong("separate_draws")
 def train_transform(size):
     steps = v2.Compose([v2.RandomResizedCrop(size), v2.RandomHorizontalFlip()])
@@ -494,6 +503,94 @@ def train_transform(size):
     return v1.Compose([v1.RandomResizedCrop(size), v1.RandomHorizontalFlip(), v1.ToTensor(), v1.Normalize(MEAN, STD)])
 
 
+@wrong("renumbered")
+def train_transform(size):
+    steps = wrapped([*zoom_and_crop(size), v2.RandomHorizontalFlip(), jitter, *to_tensor])
+    return lambda image, mask: steps(image, mask.convert("RGB").quantize(21))
+
+
+@wrong("renumbered")
+def train_transform(size):
+    steps = wrapped([*zoom_and_crop(size), v2.RandomHorizontalFlip(), jitter, *to_tensor])
+    return lambda image, mask: steps(image, mask.convert("RGB").convert("P"))
+
+
+@wrong("channels_swapped")
+def train_transform(size):
+    steps = wrapped([*zoom_and_crop(size), v2.RandomHorizontalFlip(), jitter, *to_tensor])
+
+    def transform(image, mask):
+        return steps(Image.fromarray(np.array(image)[..., ::-1].copy()), mask)
+    return transform
+
+
+@wrong("other_normalisation")
+def train_transform(size):
+    steps = wrapped([*zoom_and_crop(size), v2.RandomHorizontalFlip(), jitter, *to_tensor])
+
+    def transform(image, mask):
+        image, target = steps(image, mask)
+        return image.flip(0), target
+    return transform
+
+
+@wrong("padding_not_void")
+def train_transform(size):
+    return wrapped([v2.RandomRotation(20), v2.RandomResizedCrop(size), v2.RandomHorizontalFlip(), jitter, *to_tensor])
+
+
+@wrong("crop_never_moves")
+def train_transform(size):
+    def transform(image, mask):
+        k = random.uniform(1, 2)
+        new = (int(size * k), int(size * k))
+        image, mask = image.resize(new), mask.resize(new, Image.NEAREST)
+        image, mask = TF.center_crop(image, size), TF.center_crop(mask, size)
+        if random.random() < 0.5:
+            image, mask = TF.hflip(image), TF.hflip(mask)
+        return finish(jitter(image)), target_of(mask)
+    return transform
+
+
+@wrong("separate_draws")
+def train_transform(size):
+    def transform(image, mask):
+        k = random.uniform(1, 2)
+        new = (int(size * k), int(size * k))
+        image, mask = image.resize(new), mask.resize(new, Image.NEAREST)
+        top, left = random.randint(0, new[0] - size), random.randint(0, new[0] - size)
+        image = TF.crop(image, top, left, size, size)
+        mask = TF.center_crop(mask, size)
+        if random.random() < 0.5:
+            image, mask = TF.hflip(image), TF.hflip(mask)
+        return finish(jitter(image)), target_of(mask)
+    return transform
+
+
+@wrong("flip_not_shared")
+def train_transform(size):
+    def transform(image, mask):
+        i, j, h, w = v1.RandomResizedCrop.get_params(image, (0.3, 1), (0.75, 1.33))
+        image = TF.resized_crop(image, i, j, h, w, [size, size])
+        mask = TF.resized_crop(mask, i, j, h, w, [size, size], TF.InterpolationMode.NEAREST)
+        if random.random() < 0.5:
+            image = TF.hflip(image)
+        return finish(jitter(image)), target_of(mask)
+    return transform
+
+
+@wrong("bilinear_mask")
+def train_transform(size):
+    def transform(image, mask):
+        i, j, h, w = v1.RandomResizedCrop.get_params(image, (0.3, 1), (0.75, 1.33))
+        image = TF.resized_crop(image, i, j, h, w, [size, size])
+        mask = TF.resized_crop(Image.fromarray(np.array(mask)), i, j, h, w, [size, size])
+        if random.random() < 0.5:
+            image, mask = TF.hflip(image), TF.hflip(mask)
+        return finish(jitter(image)), target_of(mask)
+    return transform
+
+
 @right("v2 on a wrapped pair")
 def train_transform(size):
     return wrapped([*zoom_and_crop(size), v2.RandomHorizontalFlip(), jitter, *to_tensor])
@@ -591,3 +688,71 @@ def train_transform(size):
     return wrapped([v2.RandomPhotometricDistort(), v2.RandomResize(size // 2, 2 * size),
                     v2.RandomCrop(size, pad_if_needed=True, padding_mode="edge"), v2.RandomHorizontalFlip(),
                     *to_tensor])
+
+
+@right("affine after a resize")
+def train_transform(size):
+    return wrapped([v2.Resize((size, size)), v2.RandomAffine(0, translate=(0.2, 0.2), scale=(0.9, 1.4), fill=fill),
+                    v2.RandomHorizontalFlip(), jitter, *to_tensor])
+
+
+@right("a module with forward, NumPy flips")
+def train_transform(size):
+    class Augment(torch.nn.Module):
+        def forward(self, image, mask):
+            i, j, h, w = v1.RandomResizedCrop.get_params(image, scale=(0.3, 1.0), ratio=(0.8, 1.25))
+            a = np.array(TF.resized_crop(image, i, j, h, w, (size, size)))
+            m = np.array(TF.resized_crop(mask, i, j, h, w, (size, size), interpolation=TF.InterpolationMode.NEAREST))
+            if np.random.rand() < 0.5:
+                a, m = a[:, ::-1].copy(), m[:, ::-1].copy()
+            x = torch.from_numpy(a).permute(2, 0, 1).float() / 255
+            x = (x * np.random.uniform(0.7, 1.3)).clamp(0, 1)
+            return TF.normalize(x, MEAN, STD), torch.from_numpy(m).long()
+    return Augment()
+
+
+@right("discrete zooms, random.choice")
+def train_transform(size):
+    def transform(image, mask):
+        k = random.choice([1.0, 1.2, 1.5])
+        new = [round(size * k)] * 2
+        image, mask = TF.resize(image, new), TF.resize(mask, new, TF.InterpolationMode.NEAREST)
+        top, left, h, w = v1.RandomCrop.get_params(image, (size, size))
+        image, mask = TF.crop(image, top, left, h, w), TF.crop(mask, top, left, h, w)
+        if random.choice([True, False]):
+            image, mask = TF.hflip(image), TF.hflip(mask)
+        image = TF.adjust_brightness(image, random.uniform(0.8, 1.2))
+        image = TF.adjust_saturation(image, random.uniform(0.8, 1.2))
+        return finish(image), target_of(mask)
+    return transform
+
+
+@right("mild jitter, hue, grey now and then")
+def train_transform(size):
+    return wrapped([v2.RandomResizedCrop(size, scale=(0.5, 1), antialias=True), v2.RandomHorizontalFlip(),
+                    v2.ColorJitter(0.1, 0.1, 0.1, 0.02), v2.RandomGrayscale(0.1), *to_tensor])
+
+
+@right("gamma by hand")
+def train_transform(size):
+    both = v2.Compose([*zoom_and_crop(size), v2.RandomHorizontalFlip()])
+
+    def transform(image, mask):
+        image, mask = both(tv_tensors.Image(image), tv_tensors.Mask(mask))
+        image = v2.functional.to_dtype(image, torch.float32, scale=True)
+        image = image ** float(np.random.uniform(0.6, 1.6))
+        return v2.functional.normalize(image, MEAN, STD), mask.squeeze(0).long()
+    return transform
+
+
+@right("one big tensor of four channels, nearest for all")
+def train_transform(size):
+    def transform(image, mask):
+        both = torch.cat([TF.pil_to_tensor(image), TF.pil_to_tensor(mask)])
+        i, j, h, w = v1.RandomResizedCrop.get_params(both, (0.3, 1), (3 / 4, 4 / 3))
+        both = TF.resized_crop(both, i, j, h, w, [size, size], TF.InterpolationMode.NEAREST)
+        if torch.rand(()) < 0.5:
+            both = both.flip(-1)
+        image = jitter(both[:3])
+        return TF.normalize(image / 255, MEAN, STD), both[3].long()
+    return transform
