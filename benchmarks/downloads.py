@@ -20,6 +20,7 @@ import warnings
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import torch
 from tqdm import tqdm
@@ -88,25 +89,23 @@ def report(cases):
 
 
 def configure(folder, archives, name, urls, known=True):
-    """Settings for `folder`, and the published archive replaced by this one; `known`: its size too."""
+    """Settings for `folder`, and the archive as if it were the published one; `known`: its size too."""
     content = archives[name]
-    voc._ARCHIVE = fetch.File(
-        name, tuple(urls), f"md5:{hashlib.md5(content).hexdigest()}", len(content) if known else None
-    )
-    return SimpleNamespace(dataset="voc", data_root=folder / "data", mirrors=())
+    archive = fetch.File(name, tuple(urls), f"md5:{hashlib.md5(content).hexdigest()}", len(content) if known else None)
+    return SimpleNamespace(dataset="voc", data_root=folder / "data", mirrors=()), archive
 
 
 def prepared(folder, files, archives, name, mirrors, known):
     with FaultServer(archives) as server:
-        config = configure(folder, archives, name, [server.url(fault, name) for fault in mirrors], known)
-        return outcome_of(config, files, [BAD[fault] for fault in mirrors if fault in BAD], known)
+        config, archive = configure(folder, archives, name, [server.url(fault, name) for fault in mirrors], known)
+        return outcome_of(config, archive, files, [BAD[fault] for fault in mirrors if fault in BAD], known)
 
 
-def outcome_of(config, files, verdicts=(), known=True):
+def outcome_of(config, archive, files, verdicts=(), known=True):
     """What `voc.prepare` came to: "right bytes", "right sentence", or what is wrong; less is said of unknown sizes."""
     devkit = config.data_root / "VOCdevkit" / "VOC2012"
     try:
-        voc.prepare(config)
+        voc.prepare(config, archive)
     except settings.SettingsError as error:
         lines = str(error).splitlines()[1:-1]
         right = len(lines) == len(verdicts) and all(
@@ -136,7 +135,7 @@ def process(config, archive, limit=None):
 
 
 def _child(config, archive, patience, limit):
-    fetch.PATIENCE, voc._ARCHIVE = patience, archive
+    fetch.PATIENCE = patience
     tqdm.set_lock(threading.RLock())  # not one that outlives a killed process
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
@@ -144,7 +143,7 @@ def _child(config, archive, patience, limit):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try:
-        voc.prepare(config)
+        voc.prepare(config, archive)
     except settings.SettingsError:
         os._exit(3)
 
@@ -153,13 +152,13 @@ def killed(folder, files, archives, name, fault, run):
     """SIGKILL at three random moments, each seen on a whole data set or none; then a run to the end."""
     chance = random.Random(f"{name} {fault} {run}")
     with FaultServer(archives) as server:
-        config = configure(folder, archives, name, [server.url(mirror, name) for mirror in (fault, "ok")])
+        config, archive = configure(folder, archives, name, [server.url(mirror, name) for mirror in (fault, "ok")])
         devkit, lock = config.data_root / "VOCdevkit" / "VOC2012", config.data_root / ".VOC2012.lock"
         aside = config.data_root / ".VOCdevkit.part"
         for _ in range(3):
             lock.unlink(missing_ok=True)
             shutil.rmtree(aside, ignore_errors=True)
-            child = process(config, voc._ARCHIVE)
+            child = process(config, archive)
             unpacking = chance.random() < 0.5
             while not (aside if unpacking else lock).exists() and child.is_alive():
                 time.sleep(0.001)
@@ -172,42 +171,38 @@ def killed(folder, files, archives, name, fault, run):
                 return whole(devkit, files)
             if devkit.exists():
                 break
-        return outcome_of(config, files)
+        return outcome_of(config, archive, files)
 
 
 def two_at_once(folder, files, archives, name):
     with FaultServer(archives) as server:
-        config = configure(folder, archives, name, [server.url("slow", name)])
-        children = [process(config, voc._ARCHIVE) for _ in range(2)]
+        config, archive = configure(folder, archives, name, [server.url("slow", name)])
+        children = [process(config, archive) for _ in range(2)]
         for child in children:
             child.join(60)
         if [child.exitcode for child in children] != [0, 0] or server.sent["slow"] != len(archives[name]):
             return f"exit codes {[child.exitcode for child in children]}, {server.sent['slow']} bytes served"
-        return outcome_of(config, files)
+        return outcome_of(config, archive, files)
 
 
 def disk_full(folder, files, archives, name, run):
     """Files may grow to a random size only: one line, and the next run goes on from there."""
     with FaultServer(archives) as server:
-        config = configure(folder, archives, name, [server.url("ok", name)])
+        config, archive = configure(folder, archives, name, [server.url("ok", name)])
         limit = random.Random(f"{name} {run}").randrange(10_000, len(archives[name]))
-        child = process(config, voc._ARCHIVE, limit)
+        child = process(config, archive, limit)
         child.join(60)
         if child.exitcode != 3 or (config.data_root / "VOCdevkit").exists():
             return f"exit code {child.exitcode}"
-        result = outcome_of(config, files)
+        result = outcome_of(config, archive, files)
         again = server.requests[-1][1]
         return result if again == f"bytes={limit}-" else f"went on from {again}, not from {limit}"
 
 
 def hostile(folder, harm, kind):
     content, complete = voc_archives.hostile(harm, kind)
-    limits = voc._MOST_MEMBERS, voc._MOST_BYTES
-    voc._MOST_MEMBERS, voc._MOST_BYTES = 1000, 1_000_000
-    try:
+    with mock.patch.multiple(voc, _MOST_MEMBERS=1000, _MOST_BYTES=1_000_000):
         return by_hand(folder, kind, content, voc_archives.members() if complete else None)
-    finally:
-        voc._MOST_MEMBERS, voc._MOST_BYTES = limits
 
 
 def damaged(folder, kind, run):

@@ -3,14 +3,10 @@
 import hashlib
 import re
 
-import numpy as np
-
+from helpers import palettes
 from helpers.settings import SettingsError, show
 
 LIST = "classes.txt"
-# Okabe and Ito's colours, told apart by the colour-blind; black is background
-COLOURS = ((0, 0, 0), (240, 228, 66), (213, 94, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167), (0, 114, 178),
-           (230, 159, 0))
 
 
 def classes(root):
@@ -33,19 +29,11 @@ def classes(root):
     if not 2 <= len(names) <= 255 or len(set(names)) < len(names):
         raise SettingsError(f"data: expected 2 to 255 different classes in {LIST}, background first, found "
                             f"{len(set(names))} in {len(names)} lines; mend the list")
-    colours = distinct(len(names))
+    colours = palettes.distinct(len(names))
     for index, (_, colour) in enumerate(found):
         if colour:
             colours[index] = tuple(bytes.fromhex(colour))
     return names, colours
-
-
-def distinct(count):
-    """`count` colours that are told apart, UInt8[count, 3]; above eight those of VOC."""
-    if count <= len(COLOURS):
-        return np.array(COLOURS[:count], np.uint8)
-    from helpers.voc import palette
-    return palette(count).numpy()
 
 
 def fingerprint(root):

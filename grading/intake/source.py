@@ -36,7 +36,11 @@ class Block:
 
 @functools.lru_cache(maxsize=256)
 def tree(source):
-    """The syntax tree of a cell, magics passed over; None for what is no Python."""
+    """The syntax tree of a cell, magics passed over; None for what is no Python. It is shared: not to be changed."""
+    return _fresh_tree(source)
+
+
+def _fresh_tree(source):
     if len(source) > LONGEST:
         return None
     return parsed(source) or parsed(without_magics(source))
@@ -121,7 +125,7 @@ def same(node):
 @functools.lru_cache(maxsize=4096)
 def fingerprint(source):
     """Equal for cells that do the same, word for word."""
-    node = tree.__wrapped__(source)  # `same` changes it
+    node = _fresh_tree(source)  # `same` changes it
     return (node and node.body and same(node)) or " ".join(source.split())
 
 

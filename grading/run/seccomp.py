@@ -1,6 +1,6 @@
 """System calls that nobody's notebook needs, refused by a small BPF program (Linux, x86-64 and ARM).
 
-Namespaces and permissions are the walls of the jail; this closes what they leave open: memory that no
+Namespaces and permissions make the jail; this closes what they leave open: memory that no
 limit counts (memfd, System V, shared anonymous maps), sockets that a network namespace does not hold
 (vsock), debuggers, and rarely used doors into the kernel. See man 2 seccomp.
 """

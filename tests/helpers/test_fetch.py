@@ -195,27 +195,25 @@ def test_voc_is_fetched_once_and_holds_the_segmentation_part_alone(server, tmp_p
     assert len(server.requests) == asked
 
 
-def test_without_any_mirror_the_message_names_each_and_the_two_ways_out(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(voc, "_ARCHIVE", file(server, "refuses", "page", "forbids", "always drops"))
+def test_without_any_mirror_the_message_names_each_and_the_two_ways_out(server, tmp_path):
     with pytest.raises(SettingsError) as error:
-        voc.prepare(configure(tmp_path))
+        voc.prepare(configure(tmp_path), file(server, "refuses", "page", "forbids", "always drops"))
     lines = str(error.value).splitlines()
     assert len(lines) == 6 and [re.search(verdict, line) is not None for verdict, line in zip(
         ("no mirror|none", "refused the connection", "web page", "403", "cut off after 60 %"), lines)] == [True] * 5
     assert all(word in lines[-1] for word in ("DATASET=shapes", "voc.tar", md5(TAR), tmp_path.name))
     assert str(tmp_path) not in str(error.value) and left(tmp_path) == ["downloads"]
-    monkeypatch.setattr(voc, "_ARCHIVE", file(server, "ok"))
-    voc.prepare(configure(tmp_path))
+    voc.prepare(configure(tmp_path), file(server, "ok"))
     assert server.sent["ok"] == len(TAR) - int(0.6 * len(TAR)) and left(tmp_path) == ["VOCdevkit"]
 
 
-def test_an_archive_put_by_hand_is_verified_used_and_kept(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(voc, "_ARCHIVE", file(server, "ok"))
+def test_an_archive_put_by_hand_is_verified_used_and_kept(server, tmp_path):
+    published = file(server, "ok")
     (tmp_path / "voc.tar").write_bytes(TAR[:-1000])
     with pytest.raises(SettingsError, match="expected a whole VOC archive in voc.tar, found bytes that.*delete it"):
-        voc.prepare(configure(tmp_path))
+        voc.prepare(configure(tmp_path), published)
     (tmp_path / "voc.tar").write_bytes(TAR)
-    voc.prepare(configure(tmp_path))
+    voc.prepare(configure(tmp_path), published)
     assert left(tmp_path) == ["VOCdevkit", "voc.tar"] and server.requests == []
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from helpers import checks, own, score, settings, shapes, training, voc
+from helpers import checks, own, palettes, score, settings, shapes, training, voc
 from helpers.settings import SettingsError
 
 CPU = torch.device("cpu")
@@ -69,7 +69,7 @@ def test_one_own_data_set_is_not_taken_for_another(folder, tmp_path):
 
 def test_more_than_eight_classes_have_colours_of_their_own():
     for count in (2, 8, 9, 255):
-        assert len({tuple(colour) for colour in own.distinct(count).tolist()}) == count
+        assert len({tuple(colour) for colour in palettes.distinct(count).tolist()}) == count
 
 
 def test_the_check_of_the_model_says_what_an_own_model_reaches_and_lets_the_notebook_go_on(monkeypatch, capsys):

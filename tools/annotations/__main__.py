@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from helpers import own
+from helpers import palettes
 from helpers.settings import SettingsError, show
 from tools.annotations import devkit, folder, read, report, tables
 
@@ -65,7 +65,7 @@ def convert(options):
 
 def colours_of(names, table):
     """A colour for each class, UInt8[C, 3]: the table's, or ones that are told apart easily."""
-    colours = own.distinct(len(names))
+    colours = palettes.distinct(len(names))
     known = {name.casefold(): colour for name, colour in table.items()}
     for index, name in enumerate(names):
         colours[index] = known.get(name.casefold(), colours[index])
