@@ -63,8 +63,10 @@ lab: .venv/ready
 lint: .venv/ready
 	$(BIN)/ruff check
 
-# What most changes break, without jail, browser and training: records, notebooks, checks, metrics, transforms, models
-QUICK := tests/notebooks tests/exercises/test_completeness.py tests/exercises/test_checks.py \
+# What most changes break, without jail, browser and training: imports, records, notebooks, checks, metrics, transforms,
+# models. A new exercise in a copy of the course (test_adding) takes longer than all of them
+QUICK := tests/support/test_imports.py $(filter-out %/test_adding.py,$(wildcard tests/notebooks/test_*.py)) \
+	tests/exercises/test_completeness.py tests/exercises/test_checks.py \
 	$(patsubst %,tests/helpers/test_%.py,metrics transforms settings models requirements)
 check: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(QUICK)
