@@ -101,16 +101,16 @@ def prepared(folder, files, archives, name, mirrors, known):
         return outcome_of(config, archive, files, [BAD[fault] for fault in mirrors if fault in BAD], known)
 
 
-def outcome_of(config, archive, files, verdicts=(), known=True):
+def outcome_of(config, archive, files, reasons=(), known=True):
     """What `voc.prepare` came to: "right bytes", "right sentence", or what is wrong; less is said of unknown sizes."""
     devkit = config.data_root / "VOCdevkit" / "VOC2012"
     try:
         voc.prepare(config, archive)
     except settings.SettingsError as error:
         lines = str(error).splitlines()[1:-1]
-        right = len(lines) == len(verdicts) and all(
-            re.search(verdict if known else f"{verdict}|wrong bytes|cut off|stalled", line)
-            for verdict, line in zip(verdicts, lines)
+        right = len(lines) == len(reasons) and all(
+            re.search(reason if known else f"{reason}|wrong bytes|cut off|stalled", line)
+            for reason, line in zip(reasons, lines)
         )
         return "right sentence" if right and "DATASET=shapes" in str(error) and not devkit.exists() else str(error)
     return whole(devkit, files) or "right bytes"

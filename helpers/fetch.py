@@ -53,11 +53,11 @@ class File:
 
 
 class Unavailable(Exception):
-    """No mirror gave the file; `verdicts` has one line for each."""
+    """No mirror gave the file; `reasons` has one line for each."""
 
-    def __init__(self, verdicts):
-        super().__init__("; ".join(verdicts))
-        self.verdicts = list(verdicts)
+    def __init__(self, reasons):
+        super().__init__("; ".join(reasons))
+        self.reasons = list(reasons)
 
 
 class _Refused(Exception):
@@ -67,8 +67,8 @@ class _Refused(Exception):
 class _Cut(Exception):
     """This attempt came to nothing, another one may not; `wait` is what the server asks for, in seconds."""
 
-    def __init__(self, verdict, wait=0, offline=False):
-        super().__init__(verdict)
+    def __init__(self, reason, wait=0, offline=False):
+        super().__init__(reason)
         self.wait, self.offline = wait, offline
 
 
@@ -88,15 +88,15 @@ def fetch(file, folder, spare=0):
             if matches(path, file.digest):
                 return path
             print(f"{file.name}: it is there, but with wrong bytes; fetching it again")
-        verdicts = []
+        reasons = []
         for url in file.mirrors:
             # Only what has a checksum may be put together from two mirrors
             part = folder / (f"{file.name}.part" if file.digest else f"{file.name}.{crc32(url.encode()):08x}.part")
             try:
                 _from_mirror(url, file, part, spare)
             except _Refused as refused:
-                verdicts.append(f"{_host(url)}: {refused}")
-                print(f"{file.name}: {verdicts[-1]}")
+                reasons.append(f"{_host(url)}: {refused}")
+                print(f"{file.name}: {reasons[-1]}")
             except KeyboardInterrupt:
                 print(f"{file.name}: stopped at {_share(part, file.size)}; run it again to go on from there")
                 raise
@@ -105,7 +105,7 @@ def fetch(file, folder, spare=0):
                 print(f"{file.name}: {_bytes(_size(path))} from {_host(url)}"
                       + (", checksum right" if file.digest else ""))
                 return path
-    raise Unavailable(verdicts)
+    raise Unavailable(reasons)
 
 
 def matches(path, digest):

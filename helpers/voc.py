@@ -171,7 +171,7 @@ def _obtain(devkit, archives):
             check(target)
             return target
         fetch.check_space("data", target.root, _UNPACKED)
-        verdicts = []
+        reasons = []
         for archive in (*archives, _ZIP):
             path = devkit.root / archive.name
             if not path.is_file():
@@ -188,20 +188,20 @@ def _obtain(devkit, archives):
             try:
                 path = fetch.fetch(archive, downloads, spare=_UNPACKED)
             except fetch.Unavailable as error:
-                verdicts += error.verdicts
+                reasons += error.reasons
                 continue
             try:
                 _unpack(path, target)
             except fetch.Unavailable as error:
                 path.unlink()
-                verdicts.append(f"{archive.name}: {error}")
+                reasons.append(f"{archive.name}: {error}")
             else:
                 if not on_drive:
                     shutil.rmtree(downloads, ignore_errors=True)
                 return target
     raise SettingsError(
         "data: expected Pascal VOC 2012 from one of its mirrors, found none that gives it:\n  "
-        + "\n  ".join(verdicts)
+        + "\n  ".join(reasons)
         + f"\nRun this again later: what has come is kept. Or put "
         f"{archives[0].name} ({archives[0].digest}) into {show(devkit.root)}, or take the data set that "
         'needs no network: shapes (DATASET=shapes; in a notebook DATASET = "shapes" in its first cell)'

@@ -63,11 +63,11 @@ def test_a_server_with_a_passing_fault_ends_in_the_right_bytes(server, tmp_path,
     assert path.read_bytes() == TAR and left(tmp_path) == ["voc.tar"]
 
 
-@pytest.mark.parametrize("fault, verdict", BAD.items())
-def test_a_server_that_never_gives_the_file_gets_its_verdict(server, tmp_path, fault, verdict):
+@pytest.mark.parametrize("fault, reason", BAD.items())
+def test_a_server_that_never_gives_the_file_says_why(server, tmp_path, fault, reason):
     with pytest.raises(fetch.Unavailable) as error:
         fetch.fetch(file(server, fault), tmp_path)
-    assert [re.search(verdict, line) is not None for line in error.value.verdicts] == [True], error.value.verdicts
+    assert [re.search(reason, line) is not None for line in error.value.reasons] == [True], error.value.reasons
     assert "\n" not in str(error.value) and not (tmp_path / "voc.tar").exists()
 
 
@@ -199,7 +199,7 @@ def test_without_any_mirror_the_message_names_each_and_the_two_ways_out(server, 
     with pytest.raises(SettingsError) as error:
         voc.prepare(configure(tmp_path), file(server, "refuses", "page", "forbids", "always drops"))
     lines = str(error.value).splitlines()
-    assert len(lines) == 6 and [re.search(verdict, line) is not None for verdict, line in zip(
+    assert len(lines) == 6 and [re.search(reason, line) is not None for reason, line in zip(
         ("no mirror|none", "refused the connection", "web page", "403", "cut off after 60 %"), lines)] == [True] * 5
     assert all(word in lines[-1] for word in ("DATASET=shapes", "voc.tar", md5(TAR), tmp_path.name))
     assert str(tmp_path) not in str(error.value) and left(tmp_path) == ["downloads"]

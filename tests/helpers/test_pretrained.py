@@ -59,12 +59,12 @@ def test_weights_put_by_hand_serve_without_a_network_and_corrupt_ones_are_fetche
 
 
 @pytest.mark.parametrize(
-    "fault, verdict", [("refuses", "refused"), ("wrong bytes", "wrong bytes"), ("page", "web page")]
+    "fault, reason", [("refuses", "refused"), ("wrong bytes", "wrong bytes"), ("page", "web page")]
 )
-def test_without_weights_to_be_had_one_line_warns_and_the_start_is_random(weights, fault, verdict):
+def test_without_weights_to_be_had_one_line_warns_and_the_start_is_random(weights, fault, reason):
     served, cached, state, _ = weights
     served(fault)
-    with pytest.warns(UserWarning, match=f"no pretrained weights .*{verdict}.*{cached.name}") as record:
+    with pytest.warns(UserWarning, match=f"no pretrained weights .*{reason}.*{cached.name}") as record:
         model = models.create(None, 6, "torchvision")
     assert not starts_from(model, state) and not cached.exists()
     assert len(record) == 1 and "\n" not in str(record[0].message)
