@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections import Counter
 
@@ -202,14 +203,17 @@ def zipped(folder, target, **more):
     return target
 
 
-def test_a_zip_serves_as_a_folder_and_hostile_names_in_it_go_nowhere(photos, tmp_path):
+def test_a_zip_serves_as_a_folder_and_hostile_names_in_it_go_nowhere(photos, tmp_path, monkeypatch):
+    deep = tmp_path / "a" / "b" / "c"  # two steps up from what is unpacked here are still seen
+    deep.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
     archive = zipped(photos, tmp_path / "photos.zip", **{
         "../../escaped.json": "{}", "/absolute.json": "{}", "C:\\windows.json": "{}", "ok/../../up.jpg": "x",
         "__MACOSX/._0.json": "\0", "run.py": "print()"})
     run(archive, "--to", tmp_path / "own")
     assert len(lists(tmp_path / "own")["trainval"]) == 6
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["own", "photos", "photos.zip"]
-    assert not (tmp_path.parent / "escaped.json").exists() and not (tmp_path.parent.parent / "escaped.json").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "own", "photos", "photos.zip"]
+    assert [path.name for path in (tmp_path / "a").rglob("*")] == ["b", "c"]
 
 
 @pytest.mark.parametrize("harm", ["cut", "garbled", "bomb"])
