@@ -137,7 +137,7 @@ def entries(where, parts, most=MOST_FILES):
     for info in infos:
         name = _name(info)
         steps = [step for step in name.replace("\\", "/").split("/") if step not in ("", ".")]
-        if info.is_dir() or any(_JUNK.fullmatch(step) for step in steps if step != ".."):
+        if info.filename.endswith("/") or any(_JUNK.fullmatch(step) for step in steps if step != ".."):
             continue
         reason = _refusal(info, name, steps)
         if reason:
@@ -211,7 +211,7 @@ def renamed_zip(data):
     """The files of an archive that has the name of something else, as if they lay beside it: (name, bytes) each."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-        infos = [info for info in archive.infolist() if not info.is_dir() and not info.flag_bits & 1]
+        infos = [info for info in archive.infolist() if not info.filename.endswith("/") and not info.flag_bits & 1]
         if sum(info.file_size for info in infos) > UNPACKED[0] or len(infos) > 1000:
             raise BadArchive("an archive that unpacks to too much")
         return [(info.filename.replace("\\", "/").rpartition("/")[2], archive.read(info)) for info in infos

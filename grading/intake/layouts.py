@@ -34,8 +34,9 @@ _ENDINGS = re.compile(r"(?:\.(?:ipynb|json|txt|py|gz|safetensors|zip|html?|downl
 
 
 def is_wrapper(name):
-    """Whether a folder's name speaks of a class or an assignment."""
-    return name.isdigit() or any(_WRAPPERS.fullmatch(word) for word in re.split(r"[\W_\d]+", name[:255]) if word)
+    """Whether a folder's name speaks of a class or an assignment; a longer number is a student's."""
+    words = re.split(r"[\W_\d]+", name[:255])
+    return name.isdigit() and len(name) < 5 or any(_WRAPPERS.fullmatch(word) for word in words if word)
 
 
 def looks_like_a_person(name):

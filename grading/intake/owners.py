@@ -7,7 +7,7 @@ behind is the student's, and only helps to guess the assignment.
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 
 from grading.intake.layouts import SYSTEMS, is_wrapper, looks_like_a_person, when, without_copy
@@ -106,10 +106,16 @@ class Layout:
 
     def _system(self, steps):
         """The LMS that wrote more than half of some names, or None."""
-        for system, pattern in self.systems.items():
-            if 2 * sum(bool(pattern.fullmatch(step)) for step in steps) > len(steps):
-                return system
-        return None
+        votes = Counter(filter(None, map(self._writer, steps)))
+        (system, most), = votes.most_common(1) or [(None, 0)]
+        return system if 2 * most > len(steps) else None
+
+    def _writer(self, step):
+        """The LMS that wrote a name. A student may have called a file as another one would: what comes first counts."""
+        ends = {system: match.start("file_id") if match.groupdict().get("file_id") else match.end()
+                for system, match in ((system, pattern.fullmatch(step)) for system, pattern in self.systems.items())
+                if match}
+        return "own" if "own" in ends else min(ends, key=ends.get, default=None)
 
     def _is_wrapper(self, step, files, depth, alone):
         """Whether a folder or archive is nobody's: people's hand-ins lie in it."""

@@ -49,6 +49,8 @@ def _notebook(data, name, hint, path):
     assignment, sure = _courses[-1].recognise(notebook, hint)
     if assignment is None:
         raise reading.NotANotebook("a notebook, but not one of this course")
+    if not sure and not reading.SURELY.fullmatch(name):
+        raise reading.NotANotebook("nothing in it is of this course, or it cannot be read")
     if not sure:
         notes.append("known only by its name; nothing in it is of this course")
     nbformat.write(notebook, path)

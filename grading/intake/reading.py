@@ -11,7 +11,8 @@ from nbformat import NotebookNode
 
 from grading.intake import conflicts, scripts
 
-NOTEBOOK = re.compile(r".*\.(?:ipynb\b.*|json|py)", re.IGNORECASE | re.DOTALL)
+NOTEBOOK = re.compile(r".*\.(?:ipynb\b.*|json|py|txt)|[^.]+", re.IGNORECASE | re.DOTALL)  # an ending may be lost
+SURELY = re.compile(r".*\.ipynb\b.*", re.IGNORECASE | re.DOTALL)  # of these, the others are looked into, not missed
 MOST_READ = 200_000_000  # bytes of a file, outputs included
 MOST_CELLS = 5_000
 MOST = 20_000_000  # characters of a notebook without its outputs
@@ -49,17 +50,19 @@ def read(data, name="notebook.ipynb"):
     """
     text = _text_of(data)
     if not text.startswith("{") and not (conflicts.found(text) and re.search(r"^\{", text, re.MULTILINE)):
-        if not name.lower().endswith(".py"):
+        if not name.lower().endswith(".py") and not scripts.is_export(text):
             raise NotANotebook("not a notebook (a notebook is JSON and begins with a brace)")
         sides = conflicts.sides(text)
         notebook = _bounded({"cells": conflicts.together([scripts.cells(side) for side in sides])})
         notes = ["a Python script, read as a notebook; the .ipynb file is better"]
         return notebook, notes + ([_BOTH_SIDES] if len(sides) > 1 else []), not scripts.is_export(text)
     raw, notes = _json(text)
-    if isinstance(raw.get("worksheets"), list) or raw.get("nbformat") in (1, 2, 3):
+    if "worksheets" in raw or raw.get("nbformat") in (1, 2, 3) and "cells" not in raw:
         version = str(raw.get("nbformat"))[:5]
         try:
             raw = nbformat.convert(nbformat.from_dict(raw), 4)
+            for cell in raw["cells"]:
+                cell.pop("id", None)  # drawn by chance, so that the same file would be another each time
         except Exception as error:  # conversion knows no hostile input
             raise NotANotebook(f"a notebook of format {version} that cannot be converted "
                                f"({type(error).__name__})") from None
@@ -133,8 +136,10 @@ def _bounded(raw):
 
 
 def decoded(data):
-    """Text of bytes in UTF-8, UTF-16 or, if nothing else fits, Windows' western encoding."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4]:
+    """Text of bytes in UTF-8, UTF-16, UTF-32 or, if nothing else fits, Windows' western encoding."""
+    if data[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
+        encodings = ["utf-32"]
+    elif data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4]:
         encodings = ["utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else
                      "utf-16-be" if data[:1] == b"\0" else "utf-16-le"]
     else:
@@ -182,8 +187,9 @@ def clean(raw):
 
 def _source(cell):
     source = cell.get("source", "")
-    lines = source if isinstance(source, list) else [source]
-    return _text("".join(line for line in lines if isinstance(line, str)).replace("\r\n", "\n").replace("\r", "\n"))
+    lines = [line for line in (source if isinstance(source, list) else [source]) if isinstance(line, str)]
+    between = "" if any(line.endswith("\n") for line in lines) else "\n"  # some programs leave the ends of lines out
+    return _text(between.join(lines).replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _text(text):

@@ -105,7 +105,8 @@ def _useless(value, top):
     """A word for an expression that stands alone and is no answer, or None."""
     name = ast.unparse(value.func if isinstance(value, ast.Call) else value) if isinstance(
         value, (ast.Call, ast.Name)) and len(list(ast.walk(value))) < 50 else ""
-    texts = [argument.value for argument in getattr(value, "args", []) if isinstance(argument, ast.Constant)]
+    given = value.args if isinstance(value, ast.Call) else []
+    texts = [argument.value for argument in given if isinstance(argument, ast.Constant)]
     if top and name in ("exit", "quit") or isinstance(value, ast.Call) and top and name == "input":
         return f"{name}()"
     if re.fullmatch(r"get_ipython\(\)\.(system|run_line_magic|magic)", name) and texts \

@@ -4,6 +4,8 @@ Nothing in here knows what is right. The course is there as the library of one e
 inputs arrive as data, and what leaves is data that nobody trusts.
 """
 
+import __future__
+
 import ast
 import contextlib
 import copy
@@ -69,6 +71,7 @@ class _Room:
         self.shell.history_manager.enabled = False
         self.names, self.functions, self.found = self.shell.user_ns, functions, {}
         self.raised, self.failed, self.spent = None, {}, 0
+        self.flags = 0  # of the compiler: `from __future__ import annotations` holds for the cells below it too
         warnings.simplefilter("ignore")
         signal.signal(signal.SIGALRM, _too_long)
 
@@ -87,7 +90,9 @@ class _Room:
             try:
                 start = time.monotonic()
                 signal.alarm(PATIENCE if self.spent < ALL else BRIEF)
-                exec(compile(ast.Module([statement], []), name, "exec"), self.names)
+                code = compile(ast.Module([statement], []), name, "exec", self.flags, dont_inherit=True)
+                self.flags |= code.co_flags & __future__.annotations.compiler_flag
+                exec(code, self.names)
             except BaseException as error:  # SystemExit too
                 self.failed.setdefault(number, describe(error))
             finally:

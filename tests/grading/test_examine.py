@@ -107,6 +107,33 @@ def evaluate(model, loader, num_classes, device):
     "a magic and a plot in its cell": ("mean_iou", "%matplotlib inline\nimport matplotlib.pyplot as plt\n"
                                        "plt.plot([1, 2])\n!echo hello\nplotting.panels([], data)\n" + MEAN_IOU),
     "a timed cell": ("mean_iou", "%%time\n" + MEAN_IOU),
+    "IPython's syntax": ("mean_iou", "?torch.mean\n!pip install torchmetrics\nfiles = !ls\n" + MEAN_IOU +
+                         "\nmean_iou?\n%time mean_iou(torch.eye(3).long())\n%timeit -n1 torch.eye(3)\n"),
+    "pictures and prints to find a mistake": ("mean_iou", MEAN_IOU.replace("    intersection", """
+    import matplotlib.pyplot as plt
+    global calls
+    calls += 1
+    print("call", calls, confusion.shape); display(confusion)
+    plt.imshow(confusion); plt.show()
+    intersection""", 1) + "\ncalls = 0"),
+    "annotations that are not evaluated": ("mean_iou", "from __future__ import annotations\n" + MEAN_IOU.replace(
+        "(confusion):", "(confusion: Confusion) -> Score:")),
+    "a decorator": ("mean_iou", """
+import functools, time
+def timed(function):
+    @functools.wraps(function)
+    def inner(*given, **named):
+        start = time.time()
+        result = function(*given, **named)
+        print(function.__name__, time.time() - start)
+        return result
+    return inner
+@timed
+@functools.lru_cache(maxsize=None)
+""" + MEAN_IOU.strip()),
+    "TorchScript": ("mean_iou", "@torch.jit.script\n" + MEAN_IOU.strip().replace(
+        "(confusion):", "(confusion: torch.Tensor) -> float:").replace(".nanmean()", ".nanmean().double()")),
+    "where a program begins": ("mean_iou", "if __name__ == '__main__':\n" + textwrap.indent(MEAN_IOU, "\t")),
     "a lambda": ("denormalize", "denormalize = lambda image: (image * torch.tensor(STD).view(3, 1, 1) + "
                                 "torch.tensor(MEAN).view(3, 1, 1)).clamp(0, 1)"),
     "a partial": ("make_criterion", "import functools\n"
@@ -141,6 +168,12 @@ def test_helper_cells_and_names_of_the_course_are_there(the_judge):
               "    return d / (confusion.sum(0) + confusion.sum(1) - d)",
               "def average(values):\n    values = [v for v in values.tolist() if not m.isnan(v)]\n"
               "    return sum(values) / len(values)"]
+    assert found("mean_iou", the_judge, answer, before=before).outcome == "right"
+
+
+def test_a_cell_may_say_how_those_below_it_are_read_and_write_a_module(the_judge):
+    before = ["from __future__ import annotations", "%%writefile mine.py" + MEAN_IOU.replace("mean_iou", "average")]
+    answer = "from mine import average\ndef mean_iou(confusion: Confusion) -> Score:\n    return average(confusion)\n"
     assert found("mean_iou", the_judge, answer, before=before).outcome == "right"
 
 

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from nbgrader.utils import parse_utc
 
-from grading.intake import files, ingest, reading, students
+from grading.intake import download, files, ingest, reading, students
 from tests.support import golden
 from tools import notebooks
 
@@ -111,6 +111,20 @@ def test_whose_file_it_is_and_which_notebook_is_found_out(layout, taken_in):
     submissions, problems = taken_in(LAYOUTS[layout])
     assert named(submissions) == {("ada", "01_setup"), ("bob", "02_augmentation")}
     assert problems == []
+
+
+NAMES = ["Copy of 01_setup.ipynb", "01_setup (2).ipynb", "01_setup.ipynb.", "01_setup.ipynb...", "01_setup.ipynb.txt",
+         "01_setup.txt", "01_setup", "01_setup.IPYNB", "01_setup.ipynb.json", "01_setup.ipynb (1)", " 01 Setup .ipynb",
+         "01_setup - Kopie.ipynb", "Untitled12.ipynb", "01_setup.ipynb.ipynb", "notebook1a2b3c.ipynb",
+         "01\u2010set\u00fcp.ipynb", "my.solution.v2.final.ipynb", "#1.ipynb", "01_setup-checkpoint.ipynb"]
+
+
+def test_no_name_that_a_file_may_have_costs_anything(taken_in):
+    download = {f"student {number}/{name}": ONE[1] for number, name in enumerate(NAMES)}
+    download |= {"zip/01_setup.ipynb.zip": zipped({"01_setup.ipynb": ONE[1]}),
+                 "zips/all.zip": zipped({"inner.zip": zipped({"01_setup/01_setup.ipynb": ONE[1]})})}
+    submissions, problems = taken_in(download)
+    assert named(submissions) == {(path.split("/")[0], "01_setup") for path in download} and problems == []
 
 
 def test_a_class_below_a_folder_that_is_nobodys(taken_in):
@@ -270,9 +284,15 @@ def test_what_is_no_model_file_is_left_out(content, taken_in):
 
 
 def test_a_model_file_that_is_too_large_is_left_out(taken_in, monkeypatch):
-    monkeypatch.setattr(ingest, "MODEL_SIZE", 50)
+    monkeypatch.setattr(download, "MODEL_SIZE", 50)
     submissions, problems = taken_in({"ada/x.ipynb": data("05_evaluation"), "ada/model.safetensors": model()})
     assert submissions["ada", "05_evaluation"].model is None and "at most" in problems[0].text
+
+
+def test_the_same_file_is_the_same_also_in_an_old_format(taken_in):
+    content = json.dumps(nbformat.convert(golden.submission("01_setup"), 3)).encode()
+    once, _ = taken_in({"ada/x.ipynb": content})
+    assert taken_in({"ada/x.ipynb": content}) == (once, [])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")

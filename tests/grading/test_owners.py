@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from grading.intake import ingest
+from grading.intake import files, ingest, owners
 from tests.grading.test_ingest import ONE, TWO, data, half_filled, model, named, taken_in, tree, zipped  # noqa: F401
 
 FORGED = "x_bob_attempt_2099-01-01-00-00-00_01_setup.ipynb"
@@ -30,14 +30,30 @@ def test_a_name_that_a_student_chose_moves_no_file_to_another_student(layout, ta
     forged = {f"{ada}{name}": zipped({"bob/01_setup.ipynb": half_filled()}) if name.endswith(".zip") else half_filled()
               for name in FORGERIES if "/" not in name or ada.endswith("/")}
     forged |= {f"{ada}model.safetensors": model(8), f"{ada}bob_99999_99999_model.safetensors": model(16)}
-    files = forged | {f"{bob}01_setup.ipynb": ONE[1], f"{bob}05_evaluation.ipynb": data("05_evaluation"),
-                      f"{bob}model.safetensors": model()}
-    submissions, _ = taken_in({"class.zip": zipped(files)} if layout == "in one zip" else files)
+    handed_in = forged | {f"{bob}01_setup.ipynb": ONE[1], f"{bob}05_evaluation.ipynb": data("05_evaluation"),
+                                   f"{bob}model.safetensors": model()}
+    submissions, _ = taken_in({"class.zip": zipped(handed_in)} if layout == "in one zip" else handed_in)
     by_name = {(one.name, one.assignment): one for one in submissions.values()}
     assert by_name.keys() == {("ada", "01_setup"), ("bob", "01_setup"), ("bob", "05_evaluation")}
     assert by_name["bob", "01_setup"].files == [file for file in by_name["bob", "01_setup"].files if bob in file]
     assert by_name["bob", "05_evaluation"].model.read_bytes() == model()
     assert all(not one.time.startswith(("2099", "2098")) for one in submissions.values())
+
+
+@pytest.mark.parametrize("layout", CLASSES.keys() - {"in one zip"})
+@pytest.mark.parametrize("forged", FORGERIES[:4])
+def test_however_many_files_are_called_as_another_system_would_the_layout_stays(layout, forged):
+    ada, bob = CLASSES[layout]
+    paths = [f"{ada}{forged.removesuffix('.ipynb')} {number}.ipynb" for number in range(9)] + [f"{bob}x.ipynb"]
+    found = [files.File(tuple(path.split("/")[:-1]), path.split("/")[-1], 1, 0, (path,)) for path in paths]
+    decided = owners.Layout(found, ["01_setup"], "class")
+    assert [decided.place(file).owners[0].name for file in found] == ["ada"] * 9 + ["bob"]
+    assert all(decided.place(file).time < "2027" for file in found)
+
+
+def test_folders_called_by_student_numbers_are_students_whatever_their_files_are_called(taken_in):  # noqa: F811
+    submissions, _ = taken_in({"4711081/bob 01_setup.ipynb": ONE[1], "4711082/my work.ipynb": ONE[1]})
+    assert named(submissions) == {("4711081", "01_setup"), ("4711082", "01_setup")}
 
 
 TWINS = {

@@ -243,6 +243,11 @@ def test_exit_and_other_lines_without_use_become_comments_and_keep_their_line():
         assert comment_out(harmless) == (harmless, [])
 
 
+@pytest.mark.parametrize("line", ["lambda: (yield)", "lambda x: x", "x.args", "exit", "(exit)", "[exit()]"])
+def test_any_expression_may_stand_alone(line):
+    assert comment_out(f"{line}\nx = 1")[0].endswith("\nx = 1")
+
+
 def test_a_half_that_is_answered_where_it_belongs_is_not_replaced_by_a_later_try():
     right = golden.answers("04_training")["checkpoint"]
     save, load = (block.text for block in source.blocks(right)[:2])

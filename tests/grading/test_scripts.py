@@ -6,6 +6,7 @@ import jupytext
 import pytest
 
 from grading.intake import reading, source
+from tests.grading.test_ingest import ONE, taken_in  # noqa: F401
 from tests.support import golden
 
 NOTEBOOK = golden.submission("01_setup")
@@ -41,6 +42,14 @@ def test_a_script_has_every_definition_of_its_notebook(kind):
     notebook, notes, plain = reading.read(SCRIPTS[kind].encode(), "01_setup.py")
     found = [name for cell in notebook.cells if cell.cell_type == "code" for name, _ in source.defined(cell.source)]
     assert set(found) >= set(WANTED) and "script" in notes[0]
+
+
+@pytest.mark.parametrize("content", [b"\0\1\2\3", b"", b"PK\3\4 no zip", b"x = 1\n", b"def f(:\n", b"\xff\xfe\0"])
+def test_a_script_that_cannot_be_read_is_one_line_that_says_what_to_hand_in(content, taken_in):  # noqa: F811
+    submissions, problems = taken_in({"ada/03_model.py": content, "bob/x.ipynb": ONE[1]})
+    assert {student for student, _ in submissions} == {"bob"}
+    assert [problem.file for problem in problems] == ["ada/03_model.py"]
+    assert "hand in 03_model.ipynb, not a script" in problems[0].text
 
 
 def test_a_syntax_error_in_a_script_costs_what_it_is_in():

@@ -1,49 +1,17 @@
-"""Ways in which a notebook comes back from Colab, an LMS, an editor or a pair of hands.
-
-Each function takes a notebook as it should be and gives what arrives: a notebook, or the bytes of a file. The code
-of the answers is the same in all of them, so the points must be.
-"""
+"""Ways in which a notebook comes back: from programs (`exported`), converters (`converted`) or hands (here)."""
 
 import ast
 import copy
-import gzip
-import json
 import random
 import re
 
-import jupytext
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 
 from grading.intake import source
-
-MANGLES = {}
-
-
-def mangle(function):
-    """Registers a mangle; it works on a copy."""
-    MANGLES[function.__name__] = lambda notebook: function(copy.deepcopy(notebook))
-    return function
-
-
-def as_bytes(arrived, name="notebook.ipynb"):
-    """What lies in the file, and the name that it has."""
-    if isinstance(arrived, tuple):
-        return arrived
-    return (arrived if isinstance(arrived, bytes) else json.dumps(arrived).encode()), name
-
-
-def marks(cell):
-    return cell.metadata.get("nbgrader", {})
-
-
-def answers(notebook):
-    return [cell for cell in notebook.cells if marks(cell).get("solution")]
-
-
-def checks(notebook):
-    return [cell for cell in notebook.cells if marks(cell).get("grade")]
+from tests.support import converted  # noqa: F401 (registers its own)
+from tests.support.exported import MANGLES, answers, as_bytes, checks, mangle, marks  # noqa: F401
 
 
 def stub(cell):
@@ -57,210 +25,6 @@ def stub(cell):
 def anonymous(*sources):
     return [new_code_cell(text) for text in sources]
 
-
-# What programs do
-
-@mangle
-def nbgrader_marks_lost(notebook):
-    for cell in notebook.cells:
-        cell.metadata.pop("nbgrader", None)
-    return notebook
-
-
-@mangle
-def cell_ids_drawn_anew(notebook):
-    for number, cell in enumerate(notebook.cells):
-        cell.id = f"{number:08x}"
-    return notebook
-
-
-@mangle
-def all_metadata_and_ids_lost(notebook):
-    notebook.metadata, notebook.nbformat_minor = {}, 4
-    for cell in notebook.cells:
-        del cell["id"]
-        cell.metadata = {}
-    return notebook
-
-
-@mangle
-def saved_by_colab(notebook):
-    widgets = {"application/vnd.jupyter.widget-state+json": {"abc": {"model_name": "HTMLModel"}}}
-    notebook.metadata = {"colab": {"provenance": [], "gpuType": "T4"}, "accelerator": "GPU", "widgets": widgets,
-                         "kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    notebook.nbformat_minor = 0
-    for number, cell in enumerate(notebook.cells):
-        cell.metadata["id"] = cell.pop("id")
-        if cell.cell_type == "code":
-            cell.metadata |= {"cellView": "form", "outputId": f"{number:08x}-0000", "colab": {"height": 35}}
-            cell.source = f"# @title Cell {number} {{ display-mode: \"form\" }}\n{cell.source}"
-            cell.execution_count = number
-            view = {"application/vnd.jupyter.widget-view+json": {"model_id": "abc"}}
-            cell.outputs = [new_output("display_data", view)]
-    return notebook
-
-
-@mangle
-def saved_by_colab_without_marks(notebook):
-    notebook = saved_by_colab(notebook)
-    for number, cell in enumerate(notebook.cells):
-        cell.metadata = {"id": f"Xy{number}"}
-    return notebook
-
-
-@mangle
-def lines_for_colab_within_the_answers(notebook):
-    before = ("%pip install -q torchmetrics\n!nvidia-smi\n!pip install \\\n    albumentations\n"
-              "from google.colab import drive, files; drive.mount('/content/drive')\n%matplotlib inline\n")
-    for cell in answers(notebook):
-        cell.source = before + cell.source + "\nfiles.download('x.png')\n%cd /content/drive/MyDrive"
-    return notebook
-
-
-@mangle
-def answers_are_timed(notebook):
-    for cell, magic in zip(answers(notebook), ["%%time", "%%timeit -n1", "%%capture", "%%prun"]):
-        cell.source = f"{magic}\n{cell.source}"
-    return notebook
-
-
-@mangle
-def saved_by_kaggle(notebook):
-    notebook.metadata["kaggle"] = {"accelerator": "gpu", "dataSources": []}
-    notebook.nbformat_minor = 4
-    for number, cell in enumerate(notebook.cells):
-        del cell["id"]
-        cell.metadata = {"_uuid": f"{number:040x}", "trusted": True, "execution": {"iopub.status.busy": "2026"}}
-    return notebook
-
-
-@mangle
-def saved_by_vscode(notebook):
-    notebook.metadata["language_info"] = {"name": "python", "version": "3.13.1", "codemirror_mode": {"version": 3}}
-    notebook.metadata["kernelspec"] = {"name": "venv", "display_name": ".venv", "language": "python"}
-    for cell in notebook.cells:
-        cell.metadata["vscode"] = {"languageId": "python"}
-    return json.dumps(notebook, indent=1, ensure_ascii=False).replace("\n", "\r\n").encode()
-
-
-@mangle
-def notebook_format_3(notebook):
-    notebook = nbformat.convert(notebook, 3)
-    return json.dumps(notebook).encode()
-
-
-@mangle
-def a_jupytext_script(notebook):
-    return jupytext.writes(notebook, fmt="py:percent").encode(), "notebook.py"
-
-
-@mangle
-def a_script_of_nbconvert(notebook):
-    text = "#!/usr/bin/env python\n# coding: utf-8\n\n"
-    for cell in notebook.cells:
-        text += f"# In[ ]:\n\n\n{cell.source}\n\n\n" if cell.cell_type == "code" else \
-            "\n".join(f"# {line}" for line in cell.source.split("\n")) + "\n\n"
-    return text.encode(), "notebook.py"
-
-
-@mangle
-def through_jupytext_and_back(notebook):
-    return jupytext.reads(jupytext.writes(notebook, fmt="py:light"), fmt="py:light")
-
-
-@mangle
-def formatted_by_a_tool(notebook):
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.source = ast.unparse(ast.parse(cell.source))
-    return notebook
-
-
-@mangle
-def tabs_for_spaces(notebook):
-    for cell in notebook.cells:
-        cell.source = re.sub(r"(?m)^(?: {4})+", lambda match: "\t" * (len(match[0]) // 4), cell.source)
-    return notebook
-
-
-@mangle
-def line_ends_of_windows(notebook):
-    for cell in notebook.cells:
-        cell.source = cell.source.replace("\n", "\r\n")
-    return notebook
-
-
-@mangle
-def byte_order_mark(notebook):
-    return b"\xef\xbb\xbf" + json.dumps(notebook, ensure_ascii=False).encode()
-
-
-@mangle
-def utf_16(notebook):
-    return json.dumps(notebook, ensure_ascii=False).encode("utf-16")
-
-
-@mangle
-def code_page_of_windows(notebook):
-    return json.dumps(notebook, ensure_ascii=False).encode("cp1252", "replace")
-
-
-@mangle
-def packed_by_a_browser(notebook):
-    return gzip.compress(json.dumps(notebook).encode())
-
-
-@mangle
-def text_behind_the_end(notebook):
-    return json.dumps(notebook).encode() + b"\n<!-- served by example -->\0\0"
-
-
-@mangle
-def cut_off_behind_the_last_cell(notebook):
-    return json.dumps({"nbformat": 4, "cells": notebook.cells, "metadata": notebook.metadata}).encode()[:-20]
-
-
-@mangle
-def numbers_that_are_none(notebook):
-    notebook.cells[1].metadata["time"] = float("nan")
-    notebook.cells[2].outputs = [{"output_type": "execute_result", "data": {"loss": float("inf")}}]
-    return json.dumps(notebook).encode()
-
-
-@mangle
-def sources_as_lists_or_nothing(notebook):
-    for cell in notebook.cells:
-        cell.source = None if cell.cell_type == "markdown" else cell.source.splitlines(keepends=True)
-    return notebook
-
-
-@mangle
-def metadata_of_the_wrong_kind(notebook):
-    notebook.metadata = None
-    for number, cell in enumerate(notebook.cells):
-        cell.metadata = [None, [], "text", 7][number % 4]
-        cell.pop("outputs", None)
-    notebook.cells[3:3] = [None, 7, {}, {"cell_type": "code"}]
-    return notebook
-
-
-@mangle
-def unknown_kinds_of_cells(notebook):
-    for cell in notebook.cells:
-        cell.cell_type = {"markdown": "heading", "code": "cell"}[cell.cell_type]
-    return notebook
-
-
-@mangle
-def outputs_of_5_megabytes(notebook):
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [new_output("stream", text="x" * 200_000)]
-    notebook.cells[0]["attachments"] = {"a.png": {"image/png": "x" * 3_000_000}}
-    return notebook
-
-
-# What hands do
 
 @mangle
 def everything_in_one_cell(notebook):
@@ -517,4 +281,26 @@ def helpers_at_the_end(notebook):
                 helpers.append(block.text.replace(f"def {name}(", f"def my_{name}(", 1))
                 cell.source = cell.source.replace(block.text, f"\n\ndef {name}(*given):\n    return my_{name}(*given)")
     notebook.cells += anonymous("\n\n".join(helpers))
+    return notebook
+
+
+@mangle
+def ipython_syntax_in_the_answers(notebook):
+    for cell in answers(notebook):
+        name = re.search(r"def (\w+)", cell.source)[1]
+        cell.source = (f"?torch.nn.Module\n!pip install torchmetrics\nfound = !ls\n%time found = 3\n{cell.source}\n"
+                       f"%timeit -n 1 3 + 4\n{name}?\n{name}??")
+    return notebook
+
+
+@mangle
+def neighbours_merged(notebook):
+    """As Shift+M does."""
+    cells = []
+    for cell in notebook.cells:
+        if cells and cells[-1].cell_type == cell.cell_type == "code":
+            cells[-1].source += f"\n\n{cell.source}"
+        else:
+            cells.append(cell)
+    notebook.cells = cells
     return notebook
