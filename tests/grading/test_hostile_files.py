@@ -145,4 +145,4 @@ def test_an_entry_without_a_name_costs_an_archive_no_other_file(taken_in):  # no
 @pytest.mark.parametrize("name", fuzz.PROPERTIES)
 def test_what_comes_by_chance_is_taken_in_or_a_line(name):
     """The same few examples each time; `python -m benchmarks.fuzz` tries others for as long as it is told."""
-    fuzz.run(name, 25)
+    fuzz.run(name, 10)
