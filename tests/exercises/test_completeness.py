@@ -26,7 +26,9 @@ def faults(cells, exercises=EXERCISES, answers=None):
              for box in TITLE.findall("".join(cell["source"]))]
     records = [(exercise.notebook, exercise.number, exercise.title, str(exercise.points))
                for exercise in exercises.values()]
-    found += [f"boxes {boxes}, records {records}"] if boxes != records else []
+    if boxes != records:
+        found.append(f"boxes {[box for box in boxes if box not in records]} and records "
+                     f"{[record for record in records if record not in boxes]} differ, or their order does")
     mentions = [(name, text) for name in cells for cell in cells[name] if cell["cell_type"] == "markdown"
                 for text in re.findall(r"\*\*\s*[Ee]x\w+\s+[\d.]+", "".join(cell["source"]))]
     if len(mentions) != len(boxes):
@@ -71,7 +73,8 @@ def _faults_of_bank(exercise, answers):
 
 
 def test_records_notebooks_and_bank_agree():
-    assert faults(solutions()) == []
+    found = faults(solutions())
+    assert not found, "\n".join(found)
 
 
 def test_the_bank_has_no_answer_to_an_exercise_that_is_not_there():
