@@ -45,8 +45,6 @@ MISTAKES = [
     *mistakes("not_clipped", "Some values are below 0 or above 1, which a picture cannot show. Clip them with "
               "`.clamp(0, 1)`; it returns the clipped image, so keep what it returns.",
               _formula(lambda x, m, s: x * s + m)[0]),
-    *mistakes("clipped_at_255", "It was clipped at 255, but the picture is in [0, 1]: `.clamp(0, 1)`.",
-              lambda image: _formula(lambda x, m, s: x * s + m)[0](image).clamp(0, 255)),
     *mistakes("clipped_at_one_end", "Some values are still below 0 or above 1. Clip at both ends: `.clamp(0, 1)`.",
               *(_formula(lambda x, m, s, f=f: f(x * s + m))[0] for f in (
                   lambda y: y.clamp(min=0), lambda y: y.clamp(max=1), lambda y: y.clamp(-1, 1), torch.abs))),

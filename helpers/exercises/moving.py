@@ -222,7 +222,7 @@ def normalised(transform, mosaic, draws):
                 for colour in colours["red"]]
         if len(grey) > 8 and all(grey):
             transform.fail("colours_lost", f"Red always came out grey in {transform.name}. Pretrained weights expect "
-                           "colours: change them a little, and keep them.")
+                           "colours: keep them.")
         blue = [(colour * std + mean)[2] > (colour * std + mean)[0] + 0.1 for colour in colours["red"]]
         if len(blue) > 8 and sum(blue) > 0.9 * len(blue):
             transform.fail("channels_swapped", f"Red came out as blue in {transform.name}. PIL's order is red, green, "

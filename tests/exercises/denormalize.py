@@ -87,7 +87,7 @@ def denormalize(image):
     return ((image * std + mean) * 255).clamp(0, 255).byte()
 
 
-@wrong("clipped_at_255")
+@wrong("clipped_at_one_end")
 def denormalize(image):
     return (image * std + mean).clamp(0, 255)
 

@@ -196,7 +196,7 @@ def eval_transform(size):
     return transform
 
 
-@wrong("colours_changed")
+@wrong("colours_lost")
 def eval_transform(size):
     def transform(image, mask):
         image = TF.normalize(TF.to_tensor(image.convert("L").convert("RGB").resize((size, size))), MEAN, STD)
