@@ -23,7 +23,7 @@ SPLITS = {"train": 320, "val": 120}
 PALETTE = np.array([(0, 0, 0), (240, 228, 66), (213, 94, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167)],
                    dtype=np.uint8)
 
-_GLYPHS = "★♥☁♞✈"
+GLYPHS = "★♥☁♞✈"
 _SHARE = (0.31, 0.25, 0.19, 0.14, 0.11)  # unbalanced on purpose
 _HUE = (0.15, 0.98, 0.57, 0.40, 0.82)  # a hint, not the answer: each glyph strays from it
 _FIRST_SEED = {"train": 10_000, "val": 20_000}
@@ -34,21 +34,30 @@ def draw(seed, size=None):
 
     `size` is (width, height), by default drawn by chance from 80 to 144.
     """
-    rng = np.random.default_rng(seed)
+    image, target = scene(np.random.default_rng(seed), GLYPHS, _SHARE, _HUE, size)
+    mask = Image.fromarray(target)
+    mask.putpalette(_png_palette())
+    return Image.fromarray(image), mask
+
+
+def scene(rng, glyphs, share=None, hues=None, size=None):
+    """One to three of `glyphs` on a texture: UInt8[H, W, 3] and UInt8[H, W], the glyph's index + 1, 255 void.
+
+    `share` says how often each glyph comes, by default all alike; `hues` (0..1) the colour that each strays from, by
+    default any, so that colour tells nothing; `size` is (width, height), by default drawn by chance from 80 to 144.
+    """
     by_chance = rng.integers(80, 145, size=2)
     width, height = size or (int(side) for side in by_chance)
     image, target = _texture(rng, width, height), np.zeros((height, width), np.uint8)
     for _ in range(rng.integers(1, 4)):
-        index = int(rng.choice(len(_GLYPHS), p=_SHARE))
-        inside = _glyph_mask(rng, index, width, height)
-        hue = (_HUE[index] + rng.normal(0, 0.05)) % 1
+        index = int(rng.choice(len(glyphs), p=share))
+        inside = _glyph_mask(rng, glyphs[index], width, height)
+        hue = (hues[index] + rng.normal(0, 0.05)) % 1 if hues else rng.uniform()
         colour = 255 * np.array(hsv_to_rgb(hue, rng.uniform(0.4, 0.9), rng.uniform(0.5, 1)))
         paint = colour * rng.uniform(0.75, 1) + 0.25 * (_texture(rng, width, height) - 128)
         image[inside], target[inside] = paint[inside], index + 1
     image += rng.normal(0, 6, image.shape)
-    mask = Image.fromarray(_with_void_border(target))
-    mask.putpalette(_png_palette())
-    return Image.fromarray(image.clip(0, 255).astype(np.uint8)), mask
+    return image.clip(0, 255).astype(np.uint8), _with_void_border(target)
 
 
 def write(root, splits=SPLITS, first_seed=_FIRST_SEED):
@@ -101,23 +110,23 @@ def _texture(rng, width, height):
 
 
 @cache
-def _outline(index):
+def _outline(glyph):
     """The glyph's closed curves, centred on 0, its larger side 1 long."""
-    path = TextPath((0, 0), _GLYPHS[index], size=100, prop=FontProperties(family="DejaVu Sans"))
+    path = TextPath((0, 0), glyph, size=100, prop=FontProperties(family="DejaVu Sans"))
     curves = [np.asarray(curve) for curve in path.to_polygons()]
     points = np.concatenate(curves)
     low, high = points.min(0), points.max(0)
     return [(curve - (low + high) / 2) / (high - low).max() * (1, -1) for curve in curves]
 
 
-def _glyph_mask(rng, index, width, height):
+def _glyph_mask(rng, glyph, width, height):
     """Bool[height, width]: a glyph at a random place, size and angle; it may leave the image."""
     size = rng.uniform(0.4, 0.85) * min(width, height)
     angle = rng.normal(0, 0.25)
     centre = rng.uniform(0.12, 0.88, size=2) * (width, height)
     turn = size * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     inside = np.zeros((height, width), bool)
-    for curve in _outline(index):
+    for curve in _outline(glyph):
         canvas = Image.new("1", (width, height))
         ImageDraw.Draw(canvas).polygon([tuple(point) for point in curve @ turn + centre], fill=1)
         inside ^= np.asarray(canvas)  # even-odd: a curve inside a curve is a hole
