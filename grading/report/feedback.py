@@ -25,8 +25,6 @@ from grading.report.page import TEMPLATES, render
 from grading.report.passive import Passive, markdown
 from helpers.files import atomic
 
-_HIDDEN = re.compile(r"^ *### BEGIN HIDDEN TESTS.*?(?:^ *### END HIDDEN TESTS[^\n]*\n?|\Z)", re.MULTILINE | re.DOTALL)
-
 
 def configure(c):
     """Make `nbgrader generate_feedback` write these pages, and formgrader show nothing that could act."""
@@ -176,14 +174,14 @@ def _parts(nb, mark):
 
 
 def _shown(cell):
-    """What the template needs of any cell: its source without hidden tests, its outputs as safe HTML."""
-    source = _HIDDEN.sub("", cell.source).rstrip()
+    """What the template needs of any cell: its source, its outputs as safe HTML."""
+    source = cell.source.rstrip()
     return {"source": source, "markdown": markdown(source) if cell.cell_type == "markdown" else None,
             "outputs": [_output(output, is_grade(cell)) for output in cell.get("outputs", [])]}
 
 
 def _output(output, graded):
-    """One passive output. A graded cell's error goes without its traceback, which quotes the hidden tests."""
+    """One passive output. A graded cell's error goes without its traceback: it is the course's own code."""
     if output.output_type == "error":
         text = f"{output.ename}: {output.evalue}" if graded else "\n".join(output.traceback)
         return {"label": "This code stopped with an error:", "image": None, "text": _text(text)}

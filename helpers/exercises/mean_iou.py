@@ -90,9 +90,11 @@ MISTAKES = [
                 for dim in (0, 1)),
               *(lambda c, dim=dim: metrics.iou_per_class(c / c.sum(dim, keepdim=True).clamp(min=1)).nanmean().item()
                 for dim in (0, 1))),
+    *mistakes("per_cent", "That is a percentage. Ratios in this course go from 0 to 1; multiply by 100 only when you "
+              "print.", lambda c: 100 * metrics.mean_iou(c),
+              *(lambda c, n=n: round(100 * metrics.mean_iou(c), n) for n in (0, 1, 2))),
     *mistakes("rounded", "The value was rounded. Return it as it is and round only when you print.",
               *(lambda c, n=n: round(metrics.mean_iou(c), n) for n in (1, 2, 3)),
-              *(lambda c, n=n: round(100 * metrics.mean_iou(c), n) for n in (0, 1, 2)),
               lambda c: int(100 * metrics.mean_iou(c)) / 100),
     Mistake("micro_average", lambda c: (c.diag().sum() / _union(c).sum()).item(),
             "Intersections and unions were added up first and divided once, so frequent classes decide alone. Divide "
@@ -109,9 +111,6 @@ MISTAKES = [
               lambda c: metrics.iou_per_class(c)[c.diag() > 0].mean().nan_to_num(0).item()),
     Mistake("frequency_weighted", _weighted,
             "The classes were weighted by their pixels. In mean IoU a rare class counts as much as background."),
-    *mistakes("per_cent", "That is a percentage. Ratios in this course go from 0 to 1; multiply by 100 only when you "
-              "print.",
-              lambda c: 100 * metrics.mean_iou(c)),
     *mistakes("smoothed", "A constant was added to numerator and denominator. It pulls every class towards 1; skip "
               "absent classes instead, and no constant is needed.",
               lambda c: ((c.diag() + 1) / (_union(c) + 1)).mean().item()),

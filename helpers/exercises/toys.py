@@ -54,13 +54,18 @@ def toy(seed, num_classes=3):
     return model
 
 
-def loader(seed, images=8, batch_size=3, num_classes=3, height=3, width=4, void=0.2):
-    """A Loader of random images and targets with some void; the last batch is smaller."""
+def loader(seed, images=8, batch_size=3, num_classes=3, height=3, width=4, void=0.2, uneven=False):
+    """A Loader of random images and targets with some void; the last batch is smaller.
+
+    `uneven`: the last image is void but for its first row, so that its pixels weigh less than those of others.
+    """
     generator = torch.Generator().manual_seed(seed)
     pictures = torch.randn(images, 3, height, width, generator=generator)
     targets = torch.randint(num_classes, (images, height, width), generator=generator)
     targets[torch.rand(targets.shape, generator=generator) < void] = IGNORE_INDEX
     targets[:, 0, 0] = torch.arange(images) % num_classes  # never void everywhere
+    if uneven:
+        targets[-1, 1:] = IGNORE_INDEX
     return Loader(TensorDataset(pictures, targets), batch_size)
 
 

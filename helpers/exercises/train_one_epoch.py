@@ -16,7 +16,7 @@ class _Run:
     def __init__(self, seed, train, device="cpu"):
         self.model = toys.toy(seed).eval()  # as an evaluation leaves it
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.5)
-        self.loader, self.losses, self.steps, self.backwards = toys.loader(seed), [], 0, 0
+        self.loader, self.losses, self.steps, self.backwards = toys.loader(seed, uneven=True), [], 0, 0
         self.given = []  # what the criterion was called with
         self.gradient = None  # of the last layer's bias, at the first step
         self.optimizer.register_step_pre_hook(self._step)
@@ -277,7 +277,7 @@ def run(train_one_epoch, seed):
     model = toys.toy(seed).eval()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
     criterion = nn.CrossEntropyLoss(ignore_index=255, label_smoothing=0.2)
-    loss = call(train_one_epoch, model, toys.loader(seed), criterion, optimizer, torch.device("cpu"))
+    loss = call(train_one_epoch, model, toys.loader(seed, uneven=True), criterion, optimizer, torch.device("cpu"))
     arrived = arrivals(lambda *args: call(train_one_epoch, *args))
     moved = {name: "cpu" not in devices for name, devices in arrived.items()}
     return {"loss": loss, "model": model.state_dict(), "moved": moved}

@@ -19,7 +19,7 @@ from traitlets.config import Config
 
 from grading import gradebook
 from grading.report import feedback, words
-from helpers.settings import ROOT
+from helpers.settings import CHECK_MIME, ROOT
 from tests.support import axe
 from tests.support.hostile import HOSTILE, RUN, chromium, visit  # noqa: F401 (chromium is a fixture)
 from tools import notebooks
@@ -155,21 +155,20 @@ def test_formgrader_shows_a_hostile_notebook_without_running_it(chromium, tmp_pa
     assert not ran and not any("evil.test" in url for url in asked)
 
 
-def test_hidden_tests_and_what_they_show_stay_hidden(tmp_path):
+def test_a_page_shows_all_of_an_answer_and_of_a_check_what_it_says(tmp_path):
     notebook = solution()
     for cell in notebook.cells:
         if kind(cell).get("grade"):
-            cell.outputs = [new_output("display_data", data={
-                "application/vnd.segmentation-course.probe+json": {"seed": 424242, "answers": [31337]},
-                "text/plain": "Answers of count_pixels, for the grader."})]
-            cell.outputs.append(new_output("error", ename="NameError", evalue="name 'x' is not defined", traceback=[
-                "----> 4 probe('count_pixels', count_pixels)", "NameError: name 'x' is not defined"]))
+            cell.outputs = [new_output("display_data", data={CHECK_MIME: {"message": 424242}, "text/plain": "shown"}),
+                            new_output("error", ename="NameError", evalue="name 'x' is not defined", traceback=[
+                                "----> 4 helpers.checks.run(count_pixels)", "NameError: name 'x' is not defined"])]
+        elif kind(cell).get("solution"):
+            cell.source += "\n### BEGIN HIDDEN TESTS\nnothing_to_hide = 1\n### END HIDDEN TESTS"
     write_course(tmp_path, {"ada": notebook})
     written(tmp_path)
     html = page_of(tmp_path, "ada").read_text(encoding="utf-8")
-    assert "HIDDEN" not in html and "probe(" not in html and "helpers.probes" not in html
-    assert "424242" not in html and "31337" not in html
-    assert "checks" in html and "bincount" in html and "is not defined" in html
+    assert "424242" not in html and "checks.run" not in html
+    assert "checks" in html and "bincount" in html and "is not defined" in html and "nothing_to_hide" in html
 
 
 def test_points_reasons_and_comments_are_the_gradebooks(tmp_path):
