@@ -37,17 +37,13 @@ def read(path, document, folder):
         try:
             size = regions.size_of(image.get("width"), image.get("height"))
             picture = folder.find(image.get("file_name"), path)
-            if len(annotations) > regions.MOST_REGIONS:
-                raise Unusable(f"more than {regions.MOST_REGIONS} regions")
+            regions.countable(annotations)
         except Unusable as error:
             yield Skip(title, str(error))
             continue
         sample = regions.from_file(title, picture, size)
         for one in annotations:
-            try:
-                sample.regions.append(region(one, labels, size))
-            except Unusable as error:
-                sample.notes.append(str(error))
+            sample.add(region, one, labels, size)
         yield sample
 
 

@@ -38,17 +38,13 @@ def read(path, root, folder):
         try:
             size = regions.size_of(image.get("width"), image.get("height"))
             picture = folder.find(image.get("name"), path)
-            if len(image) > regions.MOST_REGIONS:
-                raise Unusable(f"more than {regions.MOST_REGIONS} regions")
+            regions.countable(image)
         except Unusable as error:
             yield Skip(title, str(error))
             continue
         sample = regions.from_file(title, picture, size)
         for shape in sorted(image, key=_depth):
-            try:
-                sample.regions.append(region(shape))
-            except Unusable as error:
-                sample.notes.append(str(error))
+            sample.add(region, shape)
         yield sample
 
 

@@ -41,18 +41,14 @@ def _sample(task, title, path, folder):
         raise Unusable("it names no picture")
     picture = folder.find(wanted, path, UPLOADED)
     marks, notes = _results(task) if "data" in task else (_marks(task), [])
-    if len(marks) > regions.MOST_REGIONS:
-        raise Unusable(f"more than {regions.MOST_REGIONS} regions")
+    regions.countable(marks)
     sizes = Counter((mark.get("original_width"), mark.get("original_height")) for mark in marks
                     if mark.get("original_width"))
     size = regions.size_of(*sizes.most_common(1)[0][0]) if sizes else None
     sample = regions.from_file(f"{title}, {line(parts_of(wanted)[-1])}", picture, size)
     sample.notes += notes
     for mark in marks:
-        try:
-            sample.regions.append(region(mark, size))
-        except Unusable as error:
-            sample.notes.append(str(error))
+        sample.add(region, mark, size)
     return sample
 
 

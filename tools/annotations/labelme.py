@@ -28,17 +28,13 @@ def read(path, document, folder):
     try:
         size = regions.size_of(document.get("imageWidth"), document.get("imageHeight"))
         picture = _picture(path, document, folder)
-        if len(document["shapes"]) > regions.MOST_REGIONS:
-            raise Unusable(f"more than {regions.MOST_REGIONS} regions")
+        regions.countable(document["shapes"])
     except Unusable as error:
         yield Skip(name, str(error))
         return
     sample = Sample(name, picture, size, [], path.stem)
     for shape in document["shapes"]:
-        try:
-            sample.regions.append(region(shape))
-        except Unusable as error:
-            sample.notes.append(str(error))
+        sample.add(region, shape)
     yield sample
 
 

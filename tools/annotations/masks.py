@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image
 
 from tools.annotations import pictures
 from tools.annotations.regions import Region, Skip, Unusable, from_file, stored
@@ -50,10 +49,8 @@ def read(folder, table, names):
             continue
         sample = from_file(folder.name(mask), photograph, None)
         try:
-            values = _regions(mask, kinds[mask], table, names, binary)
-            with Image.open(mask) as image:
-                sample.size = image.size
-            sample.regions = values
+            sample.regions = _regions(mask, kinds[mask], table, names, binary)
+            sample.size = array(mask).shape[1::-1]
         except Unusable as error:
             yield Skip(sample.name, str(error))
             continue

@@ -30,6 +30,13 @@ class Sample:
     stem: str  # what the picture's file is called, without its ending
     notes: list[str] = field(default_factory=list)
 
+    def add(self, read, *arguments):
+        """Keep the Region that `read(*arguments)` gives, or a note of why it gives none."""
+        try:
+            self.regions.append(read(*arguments))
+        except Unusable as error:
+            self.notes.append(str(error))
+
 
 @dataclass(frozen=True)
 class Skip:
@@ -52,6 +59,12 @@ def number(value, least=-1e7, most=1e7):
     if not least <= value <= most:  # NaN too
         raise Unusable("a coordinate that no picture has")
     return value
+
+
+def countable(marks):
+    """Unusable if there are more `marks` than any picture has regions."""
+    if len(marks) > MOST_REGIONS:
+        raise Unusable(f"more than {MOST_REGIONS} regions")
 
 
 def size_of(width, height):
