@@ -129,7 +129,9 @@ class _Room:
                 self.raised = describe(error)
                 raise
             finally:
+                left = _torch().is_grad_enabled()  # an answer that leaves gradients off is judged by that
                 self.settle()
+                _torch().set_grad_enabled(left)
         return call
 
 

@@ -646,13 +646,10 @@ def count_pixels(targets, num_classes):
 
 
 @right("partial")
-class count_pixels:
-    def _count(targets, num_classes, ignore):
-        counts = torch.zeros(num_classes, dtype=torch.int64)
-        for t in targets:
-            counts += torch.bincount(t[t != ignore], minlength=num_classes)
-        return counts
-    count_pixels = staticmethod(functools.partial(_count, ignore=255))
+def count_pixels(targets, num_classes):
+    def count(ignore, target):
+        return torch.bincount(target[target != ignore], minlength=num_classes)
+    return sum(map(functools.partial(count, 255), targets), torch.zeros(num_classes, dtype=torch.int64))
 
 
 @right("helper, enumerate and prints")
