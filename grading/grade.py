@@ -44,7 +44,7 @@ def main():
         sys.exit("make grade: stopped; what was graded is kept, the same command goes on from there")
     except OSError as error:
         sys.exit(f"make grade: {error.strerror or error} ({show(error.filename or arguments.output)}); what was "
-                 "graded is kept: free some space or mend the folder, then run it again")
+                 "graded is kept: free some space or fix the folder, then run it again")
 
 
 def grade(arguments):
@@ -253,7 +253,7 @@ def _alone(folder):
         with filelock.FileLock(folder / ".lock", timeout=0):
             yield
     except filelock.Timeout:
-        raise SettingsError(f"another make grade is at work in {show(folder)}; wait for its end") from None
+        raise SettingsError(f"another make grade is running in {show(folder)}; wait until it ends") from None
 
 
 def _arguments():

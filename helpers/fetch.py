@@ -87,7 +87,7 @@ def fetch(file, folder, spare=0):
         if path.is_file():
             if matches(path, file.digest):
                 return path
-            print(f"{file.name}: it is there, but with wrong bytes; fetching it again")
+            print(f"{file.name}: it is there, but damaged; fetching it again")
         reasons = []
         for url in file.mirrors:
             # Only what has a checksum may be put together from two mirrors
@@ -103,7 +103,7 @@ def fetch(file, folder, spare=0):
             else:
                 os.replace(part, path)
                 print(f"{file.name}: {_bytes(_size(path))} from {_host(url)}"
-                      + (", checksum right" if file.digest else ""))
+                      + (", checksum correct" if file.digest else ""))
                 return path
     raise Unavailable(reasons)
 
@@ -137,7 +137,7 @@ def writing(what, folder):
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise SettingsError(f"{what}: expected more space in {show(folder)}, found the disk full; free some and "
-                                "run it again: what has come is kept") from None
+                                "run it again: what has arrived is kept") from None
         raise SettingsError(f"{what}: expected to write in {show(folder)}, found '{error.strerror or error}'; "
                             "choose another folder") from None
 
@@ -208,7 +208,7 @@ def _attempt(url, file, part, spare):
     except requests.TooManyRedirects:
         raise _Refused("redirects in a circle") from None
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
-        raise _Refused("no address of a file") from None
+        raise _Refused("not the address of a file") from None
     except (requests.RequestException, HTTPError) as error:
         raise _explain(error, part, file.size) from None
 
@@ -230,7 +230,7 @@ def _judge(response, file, part):
         given = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if encoded or not given or int(given[1]) > have:
             part.unlink(missing_ok=True)  # else the next attempt would ask for the same
-            raise _Cut("continued at another place than asked")
+            raise _Cut("continued from the wrong place")
         start, total = int(given[1]), int(given[2]) if given[2].isdecimal() else None
     if file.size and total not in (None, file.size):
         raise _Refused(f"another file ({total:,} bytes instead of {file.size:,})")

@@ -33,18 +33,18 @@ def report(name, namespace, model=None):
         if exercise.name in answers.USED:
             sources = executed() or [_source(cell) for cell in cells or [] if cell["cell_type"] == "code"]
             answers.keep(exercise.name, sources, lambda namespace: not says_of(exercise, namespace))
-    found = problems(exercises, cells, executed()) if cells else ["Its file cannot be read from here, so nobody has "
-                                                                  "looked whether every graded cell is in it."]
+    found = problems(exercises, cells, executed()) if cells else ["Its file cannot be read from here, so nothing has "
+                                                                  "checked that every graded cell is in it."]
     file = path.name if path else f"{name}.ipynb"
     if found:
         print(f"{file}: look at this before you hand it in.", *found, sep="\n  - ")
     else:
-        print(f"{file}: every answer is filled in, every graded cell is there and as it was.")
+        print(f"{file}: every answer is filled in, every graded cell is there and unchanged.")
     names = [file]
     if model:
         names += place_model(config.output / model, path.parent if path else Path.cwd())
         if config.dataset == "own":
-            print(f"\n{model} is of your own data, for after the course: only a model of shapes or voc earns points.")
+            print(f"\n{model} was trained on your own data: only a model of shapes or voc earns points.")
     print(f"\nTo hand in: {' and '.join(names)}", *how_to_download(names), sep="\n  - ")
 
 
@@ -88,7 +88,7 @@ def problems(exercises, cells, executed=()):
                 if len(sources) > 1:
                     lines.append(f"Exercise {number}: its check is there {len(sources)} times. Delete all but one.")
                 if set(sources) - {exercise.source}:
-                    lines.append(f"Exercise {number}: its check was changed. What counts is the check as it was.")
+                    lines.append(f"Exercise {number}: its check was changed. Only the original counts.")
             elif grade_id:
                 line = _answer_problem(exercise, sources, [_source(cell).strip() for cell in cells], executed)
                 unsaved += [number] if line == UNSAVED else []

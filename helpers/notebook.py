@@ -170,7 +170,7 @@ def require():
     for name in PACKAGES:
         says = verdict(name, versions[name], found(name))
         if says not in ("as tested", "newer", "older"):
-            raise UsageError(f"{name} is {says}. On Colab: Runtime > Disconnect and delete runtime, then begin again; "
+            raise UsageError(f"{name} is {says}. On Colab: Runtime > Disconnect and delete runtime, then start again; "
                              f"elsewhere: pip install {name}=={versions[name][0]}, then restart the kernel")
     try:
         import torch  # noqa: F401
@@ -178,7 +178,7 @@ def require():
     except (ImportError, RuntimeError, OSError) as error:  # a pair that was not built together
         raise UsageError(
             f"torch {found('torch')} and torchvision {found('torchvision')} do not work together "
-            f"({settings.first_line(error, 80)}). On Colab: Runtime > Disconnect and delete runtime, begin again; "
+            f"({settings.first_line(error, 80)}). On Colab: Runtime > Disconnect and delete runtime, then start again; "
             f"elsewhere: pip install " + " ".join(f"{name}=={versions[name][0]}" for name in PACKAGES[:2])) from None
 
 

@@ -28,7 +28,7 @@ def classes(root):
     names = tuple(name for name, _ in found)
     if not 2 <= len(names) <= 255 or len(set(names)) < len(names):
         raise SettingsError(f"data: expected 2 to 255 different classes in {LIST}, background first, found "
-                            f"{len(set(names))} in {len(names)} lines; mend the list")
+                            f"{len(set(names))} in {len(names)} lines; correct the list")
     colours = palettes.distinct(len(names))
     for index, (_, colour) in enumerate(found):
         if colour:

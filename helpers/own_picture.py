@@ -55,7 +55,7 @@ def explore_photograph(model, devkit, size):
     controls = {
         "upload": control(FileUpload, "your picture", "A photograph from your computer or telephone, at most 10 MB",
                           accept="image/*"),
-        "path": control(Text, "or its path", "A file where this notebook runs, of any size; then press Enter",
+        "path": control(Text, "or its path", "A file on the machine that runs this notebook; then press Enter",
                         placeholder="such as photos/cat.jpg", continuous_update=False),
         "ours": control(IntSlider, "or ours", "Pictures for those who have none at hand", max=OURS - 1),
         "opacity": fraction("opacity", "How much of the class colour covers the picture", 0.5),

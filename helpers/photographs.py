@@ -33,7 +33,7 @@ def open_photograph(source):
     except (OSError, ValueError, RuntimeError) as error:  # not there, a folder, no name that a file can have, no home
         reason = getattr(error, "strerror", None) or first_line(error)
         raise SettingsError(f"photograph: expected the path of an image file, found '{reason}' for {source}; check the "
-                            "path, or give it whole") from None
+                            "path, or give the full path") from None
     with file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd EXIF data and many pixels: we count them ourselves
         try:

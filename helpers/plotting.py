@@ -51,6 +51,8 @@ def without_padding(prediction, target):
 def png(figure):
     """The figure as PNG bytes, without the name of the program that drew it."""
     buffer = io.BytesIO()
+    if figure.get_layout_engine():
+        figure.get_layout_engine().execute(figure)  # once more than savefig: the first cuts titles of square panels
     figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
     return buffer.getvalue()
 

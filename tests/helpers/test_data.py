@@ -171,7 +171,7 @@ def class_out_of_range(devkit):
 def resize_mask(devkit):
     path = first(devkit, "SegmentationClass")
     Image.open(path).resize((10, 10)).save(path)
-    return "one size"
+    return "the same size"
 
 
 @pytest.mark.parametrize("harm", [break_list, empty_list, lose_image, lose_mask, truncate_image, garble_image,

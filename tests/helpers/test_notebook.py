@@ -289,7 +289,7 @@ def test_a_figure_that_needs_an_empty_answer_says_which_and_how_to_go_on(noteboo
     (0.4, True, "mean IoU 0.400: above 0.40: passed", True),
     (0.399, True, "mean IoU 0.399: not above 0.40: not passed", False),
     (0.5, False, "mean IoU 0.500: above 0.40, but not every cell ran: not passed", False),
-    (None, False, "notebook 5 did not come to its end: not passed", False)])
+    (None, False, "notebook 5 did not run to its end: not passed", False)])
 def test_verify_ends_in_a_verdict(monkeypatch, tmp_path, clean, score, ran, ending, passed):
     def solutions(*_):
         if score is not None:

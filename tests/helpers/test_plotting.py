@@ -151,6 +151,19 @@ def test_the_labels_of_a_network_with_many_stages_do_not_overlap():
     assert "4–6" in [label.get_text() for label in axes.get_xticklabels()]
 
 
+@pytest.mark.parametrize("count", [2, 3, 6])
+@pytest.mark.parametrize("height", [60, 96])
+def test_titles_stay_within_their_figure_and_off_the_pictures(count, height):
+    target = torch.randint(0, 6, (height, 96))
+    figure = plotting.panels_figure([(target, f"panel {number}") for number in range(count)], DEVKIT, columns=3)
+    plotting.png(figure)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    titles = [axes.title.get_window_extent(renderer) for axes in figure.axes]
+    pictures = [axes.get_window_extent(renderer) for axes in figure.axes]
+    assert max(title.y1 for title in titles) <= figure.bbox.height - 1
+    assert not any(title.overlaps(picture) for title in titles for picture in pictures)
+
+
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_a_legend_of_every_class_of_voc_stays_within_its_figure(count):
     devkit = voc.Devkit(None, voc.CLASS_NAMES, voc.palette(21))

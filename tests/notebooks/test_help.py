@@ -100,7 +100,7 @@ def test_every_notebook_has_an_experiment_with_a_folded_answer_between_the_exerc
     place = next(index for index, cell in enumerate(cells) if cell.source.startswith("## Experiment: "))
     text, code, answer, *rest = cells[place:]
     assert "?" in text.source and code.cell_type == "code" and "# " in code.source.splitlines()[0]
-    assert answer.source.startswith("<details><summary>What one sees</summary>")
+    assert answer.source.startswith("<details><summary>What you see</summary>")
     assert any(cell.source.startswith("## Recap") for cell in rest)
     assert not any("**Exercise" in cell.source for cell in cells[place:])
 

@@ -158,8 +158,8 @@ def test_an_annotation_at_half_the_size_is_enlarged_and_one_of_other_proportions
 
 
 @pytest.mark.parametrize("text, reason", [
-    ("{", "no whole JSON"), ("[" * 100_000, "no whole JSON"), ("9" * 10_000, "no whole JSON"), ('{"a": 1}', "known"),
-    ("", "no whole JSON")])
+    ("{", "not whole JSON"), ("[" * 100_000, "not whole JSON"), ("9" * 10_000, "not whole JSON"), ('{"a": 1}', "known"),
+    ("", "not whole JSON")])
 def test_a_file_that_is_no_annotation_is_skipped_and_named(tmp_path, text, reason):
     photograph(tmp_path / "a.jpg")
     as_json(tmp_path / "a.json", record(shape()))

@@ -90,7 +90,7 @@ def test_tables_of_other_programs_are_read(text):
 
 @pytest.mark.parametrize("text", ["leaf", "leaf #00ff0", "leaf 0 256 0", "leaf #00ff00\nworm #00ff00"])
 def test_a_table_that_makes_no_sense_is_one_line(text):
-    with pytest.raises(SettingsError, match="mend that line") as error:
+    with pytest.raises(SettingsError, match="correct that line") as error:
         tables.colours(text, "table")
     assert "\n" not in str(error.value)
 

@@ -28,7 +28,7 @@ def parser():
     parser = argparse.ArgumentParser(prog="python -m tools.annotations", description=__doc__.partition("\n")[0])
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="a folder or a zip of photographs and annotations")
     parser.add_argument("--to", type=Path, default=Path("data/own"), help="the new data set's folder (data/own)")
-    parser.add_argument("--replace", action="store_true", help="take the place of a data set that was made before")
+    parser.add_argument("--replace", action="store_true", help="replace a data set that was made before")
     parser.add_argument("--classes", type=_text, default="", help="the classes and their order: a,b,c or a file with a "
                         "name on each line; other labels become background (all labels, by name)")
     parser.add_argument("--colours", type=_text, help="for masks in colour: a file with lines like `leaf #00ff00`")
@@ -38,8 +38,9 @@ def parser():
                         help="void on both sides of every border, so many pixels (0)")
     parser.add_argument("--longest", type=_whole(20_000), default=1024, metavar="PIXELS",
                         help="the longer side of a stored picture at most; 0: as it is (1024)")
-    parser.add_argument("--val", type=_share, default=0.2, metavar="SHARE", help="of the pictures, to validate (0.2)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, another division (0)")
+    parser.add_argument("--val", type=_share, default=0.2, metavar="SHARE",
+                        help="the share of pictures to validate on (0.2)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed divides them differently (0)")
     parser.add_argument("--keep-empty", action="store_true", help="pictures without a region are all background")
     return parser
 

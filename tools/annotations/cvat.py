@@ -19,7 +19,7 @@ def parse(data):
     try:
         return fromstring(data, forbid_dtd=True)
     except ParseError as error:
-        raise Unusable(f"no whole XML ({line(error)[:60]})") from None
+        raise Unusable(f"not whole XML ({line(error)[:60]})") from None
     except (DefusedXmlException, ValueError, LookupError, RecursionError):
         raise Unusable("XML with a document type or entities, which no export of CVAT has") from None
 

@@ -231,8 +231,8 @@ def whole(target, replace=False):
     except OSError as error:
         if old and not target.exists():
             (old / "old").rename(target)
-        raise SettingsError(f"--to: expected to write to {show(target)}, found '{error.strerror or line(error)}'; make "
-                            "room, or choose another folder") from None
+        raise SettingsError(f"--to: expected to write to {show(target)}, found '{error.strerror or line(error)}'; free "
+                            "some space, or choose another folder") from None
     finally:
         for folder in (half_done, old):
             if folder:

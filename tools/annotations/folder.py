@@ -135,9 +135,9 @@ class Folder:
         try:
             return json.loads(self.bytes(path).decode("utf-8-sig"))
         except UnicodeDecodeError:
-            raise Unusable("no JSON in UTF-8") from None
+            raise Unusable("not JSON in UTF-8") from None
         except (ValueError, RecursionError) as error:
-            raise Unusable(f"no whole JSON ({line(error)[:60]})") from None
+            raise Unusable(f"not whole JSON ({line(error)[:60]})") from None
 
     def bytes(self, path):
         try:

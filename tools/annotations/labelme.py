@@ -99,5 +99,5 @@ def _mask(label, points, text) -> Region:
                 raise Unusable("a mask that is too large")
             mask = np.array(image.convert("L")) > 0 if image.mode != "1" else np.array(image)
     except (OSError, SyntaxError) as error:
-        raise Unusable("a mask that is no whole PNG") from error
+        raise Unusable("a mask that is not a whole PNG") from error
     return regions.patch(label, lambda: mask, left, top)

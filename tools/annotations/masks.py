@@ -97,7 +97,7 @@ def look(path):
         found, counts = np.unique(values, return_counts=True)
         if found[-1] > VOID:
             raise Unusable(f"values up to {found[-1]}: more than 255, so these are numbers of objects, or heights, and "
-                           "no classes")
+                           "not classes")
         return False, Counter(dict(zip(found.tolist(), counts.tolist())))
     found, counts = np.unique(packed(values), return_counts=True)
     return True, Counter({(one >> 16, one >> 8 & 255, one & 255): count for one, count in

@@ -55,7 +55,7 @@ def number(value, least=-1e7, most=1e7):
     try:
         value = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise Unusable("a coordinate that is no number") from None
+        raise Unusable("a coordinate that is not a number") from None
     if not least <= value <= most:  # NaN too
         raise Unusable("a coordinate that no picture has")
     return value
@@ -80,11 +80,11 @@ def size_of(width, height):
 def ring(points):
     """Points as Float[N, 2]; Unusable if they enclose nothing."""
     if not isinstance(points, (list, tuple)) or len(points) > MOST_POINTS:
-        raise Unusable(f"no list of at most {MOST_POINTS:,} points")
+        raise Unusable(f"not a list of at most {MOST_POINTS:,} points")
     try:
         ring = np.array([(number(x), number(y)) for x, y in points], dtype=float).reshape(-1, 2)
     except (TypeError, ValueError) as error:
-        raise error if isinstance(error, Unusable) else Unusable("points that are no pairs of numbers") from None
+        raise error if isinstance(error, Unusable) else Unusable("points that are not pairs of numbers") from None
     if len(np.unique(ring, axis=0)) < 3:
         raise Unusable("fewer than 3 points")
     return ring

@@ -39,7 +39,7 @@ def write(target, written, formats, source):
 
 def warnings(rows):
     """What a person should know of the counts before training, as sentences."""
-    said = [f"{row['name']}: in no image at all, so nothing can be learned of it" for row in rows
+    said = [f"{row['name']}: in no image at all, so nothing can be learned about it" for row in rows
             if not row["train"] + row["val"]]
     said += [f"{row['name']}: in {row['train'] + row['val']} image{'s' * (row['train'] + row['val'] > 1)} only; "
              "annotate more of it" for row in rows if 0 < row["train"] + row["val"] < 5]

@@ -16,7 +16,7 @@ def mask(runs, height, width, order):
     try:
         runs = np.array(runs, dtype=np.int64)
     except (TypeError, ValueError, OverflowError):
-        raise Unusable("run lengths that are no numbers") from None
+        raise Unusable("run lengths that are not numbers") from None
     if runs.ndim != 1 or (runs < 0).any() or (runs > height * width).any() or runs.sum() != height * width:
         raise Unusable(f"run lengths that do not add up to {width} x {height} pixels")
 
@@ -32,7 +32,7 @@ def coco_runs(text):
     run on the difference to the run before last. From `maskApi.c` of the COCO API.
     """
     if not isinstance(text, str) or not text.isascii():
-        raise Unusable("run lengths that are no text")
+        raise Unusable("run lengths that are not text")
     runs, value, shift = [], 0, 0
     for code in (ord(character) - 48 for character in text):
         if not 0 <= code < 64 or shift > 60:

@@ -29,12 +29,12 @@ def colours(text, name):
             reverse = re.match(r"^(\d{1,3})[\s,;]+(\d{1,3})[\s,;]+(\d{1,3})[\s,;]+(.+)$", row)  # as CamVid has it
             if not reverse:
                 raise SettingsError(f"{name}: expected lines like `leaf #00ff00` or `leaf 0 255 0`, found "
-                                    f"{line(row)[:40]!r}; mend that line")
+                                    f"{line(row)[:40]!r}; correct that line")
             label, colour = reverse[4], tuple(int(part) for part in reverse.groups()[:3])
         label = line(label)
         if max(colour) > 255 or colour in table.values():
             raise SettingsError(f"{name}: expected a colour of its own for each class, found {colour} for {label}; "
-                                "mend that line")
+                                "correct that line")
         table[label] = colour
     return table
 
