@@ -71,7 +71,7 @@ def lend(name):
     Raises UsageError for a name that is no exercise, and while grading, where there is nothing to lend.
     """
     if settings.grading():
-        raise UsageError("lend: nothing is lent while grading; the exercise counts as your own cell answers it")
+        raise UsageError("lend: nothing is lent while grading; the exercise is graded on your own answer")
     exercise = EXERCISES.get(name)
     if not exercise or not exercise.functions:
         known = ", ".join(exercise.name for exercise in EXERCISES.values() if exercise.functions)

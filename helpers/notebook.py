@@ -219,7 +219,7 @@ def mount():
     try:
         from google.colab import drive
     except ImportError:
-        print("Drive:   only Colab has it; here everything stays in the course folder")
+        print("DRIVE: only Colab has Google Drive; here everything stays in the course folder")
         return None
     try:
         drive.mount(str(DRIVE))

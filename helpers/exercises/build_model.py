@@ -88,7 +88,7 @@ class _Built:
             self.fail("only_one_classifier", f"{found}. Their outputs are added, so they must be equal: replace "
                       f"`classifier.{name}` as well.")
         if low in elsewhere and low != wanted:
-            self.fail("num_classes_ignored", f"{found}. The number stands in the function; use the argument "
+            self.fail("num_classes_ignored", f"{found}. The number is written into the function; use the argument "
                       "`num_classes`.")
         if low == high == 21 != wanted:
             self._untouched(found)

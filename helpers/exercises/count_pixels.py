@@ -179,7 +179,7 @@ MISTAKES = [
               lambda targets, c: voc.count_pixels(targets, c) / sum(t.numel() for t in targets)),
     *mistakes("last_image_only", "Only the last image was counted: each turn of the loop overwrites the counts. Start "
               "from zeros and add.", lambda targets, c: _bincount(targets[-1], c)),
-    *mistakes("first_image_only", "Only the first image was counted: `return` stands inside the loop. Move it out by "
+    *mistakes("first_image_only", "Only the first image was counted: `return` is inside the loop. Move it out by "
               "one indent.", lambda targets, c: _bincount(targets[0], c)),
     *mistakes("overflows", "The counts started again from 0 after 255: uint8 holds no more. Count in int64.",
               lambda targets, c: voc.count_pixels(targets, c) % 256),

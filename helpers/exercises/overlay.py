@@ -40,7 +40,7 @@ MISTAKES = [
     Mistake("alpha_ignored", _blend(lambda image, colour, alpha: 0.5 * (image + colour), 0, 255),
             "The result does not depend on `alpha`. Use the argument instead of a fixed 0.5."),
     Mistake("alpha_ignored", _blend(lambda image, colour, alpha: colour, 0, 255),
-            "The class colours cover the image whole. Mix them: (1 - alpha) of the image and alpha of the colour."),
+            "The class colours hide the image. Mix them: (1 - alpha) of the image and alpha of the colour."),
     Mistake("palette_not_scaled", _blend(lambda i, c, a: (1 - a) * i + a * c * 255, 0, 255),
             "The palette holds 0 to 255, the image 0 to 1. Divide the colours by 255 before mixing."),
     Mistake("palette_not_scaled", _blend(lambda i, c, a: ((1 - a) * i + a * c * 255).clamp(0, 1), 0, 255),

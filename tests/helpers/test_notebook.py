@@ -172,7 +172,7 @@ def test_a_drive_that_is_refused_is_one_line(google):
 def test_without_a_drive_the_switch_does_no_harm(clean, capsys):
     clean.setitem(sys.modules, "google.colab", None)
     notebook.start("shapes", drive=True)
-    assert environment()["OUTPUT"] is None and "only Colab has it" in capsys.readouterr().out
+    assert environment()["OUTPUT"] is None and "only Colab has Google Drive" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name, version, says", [
