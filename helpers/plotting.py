@@ -201,7 +201,7 @@ def history_figure(history, epochs=None):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(color=FAINT, linewidth=0.5)
         if key == "mean_iou":
-            axes.yaxis.set_major_formatter(PercentFormatter(1))
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             axes.axhline(GOAL, color=INK, linestyle="--", linewidth=1, label=f"{100 * GOAL:.0f} %: the goal")
             axes.legend(fontsize=10, frameon=False, loc="lower right")
             axes.set_ylim(0, max([0.45] + [1.1 * record.mean_iou for record in history]))
