@@ -8,6 +8,7 @@ import dask
 from distributed import Client, KilledWorker, LocalCluster, as_completed
 
 from grading import course, results, shard
+from helpers.settings import first_line
 
 TRIES = 3  # workers that one submission may end before it is given up
 
@@ -28,7 +29,7 @@ def connect(address=None, workers=None):
             client = Client(address)
         except (OSError, ValueError) as error:
             raise ClusterError(f"SCHEDULER: expected a Dask scheduler at {address}, found none "
-                               f"({str(error).splitlines()[0][:100]}); start one, or leave SCHEDULER out") from None
+                               f"({first_line(error)}); start one, or leave SCHEDULER out") from None
         with client:
             _same_course(client)
             yield client
@@ -77,8 +78,8 @@ def _same_course(client):
     try:
         versions = client.run(course.version)
     except Exception as error:  # what a worker stumbled over arrives as any kind of exception
-        raise ClusterError(f"SCHEDULER: the workers have no course they can import ({str(error)[:100]}); start them in "
-                           "its folder, with its environment: .venv/bin/python -m dask worker --nthreads 1 "
+        raise ClusterError(f"SCHEDULER: the workers have no course they can import ({first_line(error)}); start them "
+                           "in its folder, with its environment: .venv/bin/python -m dask worker --nthreads 1 "
                            "tcp://...") from None
     if not versions:
         raise ClusterError("SCHEDULER: expected workers, found none; start some, then run it again")

@@ -33,6 +33,7 @@ from nbgrader.preprocessors import AssignLatePenalties, SaveCells
 from nbgrader.utils import is_grade, is_locked, is_solution, parse_utc
 
 from grading import course
+from helpers.settings import first_line
 
 COURSE = "segmentation-course"
 warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning)  # nbgrader's queries while it adds a submission
@@ -176,7 +177,7 @@ def _usable(path):
             connection.close()
         yield
     except (sqlite3.DatabaseError, sqlalchemy.exc.SQLAlchemyError) as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
+        reason = first_line(error.__cause__ or error)
         cure = ("close formgrader and whatever else has it open" if "locked" in reason else
                 "free some space" if "full" in reason else "move it away (marks given by hand are in it)")
         raise GradebookError(f"gradebook: expected one that can be written, found '{reason}'; {cure}, then run "

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from helpers.files import atomic
-from helpers.models import architecture_of, create, first_difference
-from helpers.settings import MEAN, STD, SettingsError, show
+from helpers.models import architecture_of, create
+from helpers.settings import MEAN, STD, SettingsError, first_line, show
 
 
 def save_model(path, model, class_names, size):
@@ -39,7 +39,7 @@ def load_model(path):
         model.load_state_dict(state)
     except Exception as error:  # the file may be anybody's, and hold anything
         raise SettingsError(f"model file: expected one that notebook 5 wrote, found {show(path)} "
-                            f"({first_difference(error)}); run notebook 5 to its end again") from None
+                            f"({first_line(error, 120)}); run notebook 5 to its end again") from None
     return model.eval(), metadata
 
 

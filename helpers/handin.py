@@ -154,10 +154,10 @@ def says_of(exercise, namespace):
     """What is to be said of the exercise's functions in `namespace`, in a few words; None if they are right."""
     if any(checks.is_lent(namespace.get(function)) for function in exercise.functions):
         return "lent, which earns no points"
-    return verdict(exercise.source, namespace)
+    return outcome(exercise.source, namespace)
 
 
-def verdict(source, namespace):
+def outcome(source, namespace):
     """What the check `source` says of the functions in `namespace`, in a few words; None if it passes."""
     with capture_output():
         try:

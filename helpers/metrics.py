@@ -34,6 +34,13 @@ def mean_iou(confusion):
     return iou_per_class(confusion).nanmean().item()
 
 
+def all_background(confusion):
+    """The mean IoU, 0..1, of the answer "background" for every pixel of the targets that `confusion` has counted."""
+    background = torch.zeros_like(confusion)
+    background[:, 0] = confusion.sum(1)
+    return mean_iou(background)
+
+
 def pixel_accuracy(confusion):
     """Share of the counted pixels that are right, 0..1."""
     return (confusion.diag().sum() / confusion.sum()).item()

@@ -15,7 +15,7 @@ from torchvision.models.segmentation.lraspp import LRASPP
 from torchvision.ops.misc import Conv2dNormActivation
 
 from helpers import fetch
-from helpers.settings import MODELS, SettingsError, show
+from helpers.settings import MODELS, SettingsError, first_line, show
 
 
 def build_model(num_classes, weights=None):
@@ -152,7 +152,7 @@ def create(name, num_classes, weights=None):
             model = _from_torchvision(name, num_classes, state)
     except RuntimeError as error:
         raise SettingsError(f"weights: expected those of {name}, found others in {show(weights)} "
-                            f"({first_difference(error)}); download the file again") from None
+                            f"({first_line(error, 120)}); download the file again") from None
     raise_momentum(model)
     return model
 
@@ -263,9 +263,3 @@ def _names_for(state):
         return tuple(_FROM_BACKBONE)
     name = architecture_of(state)
     return (name,) if name and name not in _FROM_BACKBONE else ()
-
-
-def first_difference(error):
-    """The line of an error by which a person knows what is wrong, shortened."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[1] if len(lines) > 1 else lines[0] if lines else type(error).__name__)[:120]

@@ -141,7 +141,7 @@ def found(name):
         return None
 
 
-def verdict(name, expected, version):
+def compared(name, expected, version):
     """What to think of `version` of a package, in two or three words; `expected` are the tested ones."""
     if version is None:
         return "missing"
@@ -157,7 +157,7 @@ def table():
     """Package, tested with, found, verdict: one line each."""
     versions = tested()
     rows = [("package", "tested with", "found", "verdict")]
-    rows += [(name, ", ".join(versions[name]), found(name) or "-", verdict(name, versions[name], found(name)))
+    rows += [(name, ", ".join(versions[name]), found(name) or "-", compared(name, versions[name], found(name)))
              for name in PACKAGES]
     return "\n".join(f"{name:12} {expected:13} {version:9} {says}" for name, expected, version, says in rows)
 
@@ -168,7 +168,7 @@ def require():
     if sys.version_info < (3, 11):  # noqa: UP036 (nobody installs the course, so nothing else looks)
         raise UsageError(f"Python: expected 3.11 or newer, found {sys.version_info[0]}.{sys.version_info[1]}")
     for name in PACKAGES:
-        says = verdict(name, versions[name], found(name))
+        says = compared(name, versions[name], found(name))
         if says not in ("as tested", "newer", "older"):
             raise UsageError(f"{name} is {says}. On Colab: Runtime > Disconnect and delete runtime, then start again; "
                              f"elsewhere: pip install {name}=={versions[name][0]}, then restart the kernel")
@@ -194,7 +194,7 @@ def as_tested():
     """In a few words: torch's version, and which packages are not as tested."""
     versions = tested()
     other = [f"{name} {found(name)} is {says}" for name in PACKAGES
-             if (says := verdict(name, versions[name], found(name))) != "as tested"]
+             if (says := compared(name, versions[name], found(name))) != "as tested"]
     return ("Ready, but not quite as tested: " + ", ".join(other) if other else
             f"Everything is as tested: torch {found('torch')}")
 
@@ -226,9 +226,8 @@ def mount():
         folder = DRIVE / "MyDrive" / "segmentation-course"
         folder.mkdir(parents=True, exist_ok=True)
     except Exception as error:  # whatever Colab raises when a person says no
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UsageError(f"DRIVE: Google Drive could not be reached ({reason}). Run this cell again and allow it, or "
-                         "set DRIVE = False") from None
+        raise UsageError(f"DRIVE: Google Drive could not be reached ({settings.first_line(error)}). Run this cell "
+                         "again and allow it, or set DRIVE = False") from None
     return folder
 
 

@@ -164,8 +164,12 @@ def show(path) -> str:
 
 
 def first_line(error, most=100) -> str:
-    """What an error says in one line of at most `most` characters, or its type if it says nothing."""
-    return next((line.strip()[:most] for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    """What an error says in one line of at most `most` characters, or its type if it says nothing.
+
+    A headline that ends in a colon, as PyTorch's "Error(s) in loading state_dict for ...:", is passed over.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[lines[0].endswith(":") and len(lines) > 1][:most]
 
 
 def _variable(name):

@@ -155,7 +155,7 @@ class _Settlement:
                                  max(MODEL_SIZE, reading.MOST_READ), str(self.waiting / "copy"))
         record = Record(files.shown(chosen.file), sha256, asdict(owner), chosen.filled, chosen.place.time,
                         chosen.place.sequence)
-        counts, why = self.store.verdict(student, key, record)
+        counts, why = self.store.counts(student, key, record)
         if why:
             self.problems.append((chosen.file, owner, f"{key}: {why}", key))
         if counts or key not in self.store.records.get(student, {}):

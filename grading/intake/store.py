@@ -125,7 +125,7 @@ class Store:
         return [self.submission(student, key) for student, found in sorted(self.records.items())
                 for key in sorted(found) if key != MODEL]
 
-    def verdict(self, student, key, new):
+    def counts(self, student, key, new):
         """Whether a new file counts from now on, and a sentence where somebody should know why."""
         old = self.records.get(student, {}).get(key)
         if old is None:
@@ -144,11 +144,9 @@ class Store:
         """Put a file in its place, in one step; an equal one is left as it is. Raises OSError."""
         path = self.place(student, key)
         waiting = self.place(student, MODEL)
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink() or not path.is_file() or not _same(source, path):
-            half_done = path.with_name(f".half-{path.name}")
-            shutil.copyfile(source, half_done)
-            os.replace(half_done, path)
+            with atomic(path) as half_done:
+                shutil.copyfile(source, half_done)
         if key == WITH_MODEL and waiting.exists() and waiting != self.place(student, MODEL):
             os.replace(waiting, self.place(student, MODEL))
             _remove_empty(waiting.parent, self.course)

@@ -29,7 +29,7 @@ import time
 from pathlib import Path
 
 from grading.run import bubblewrap, library, seccomp
-from grading.run.limits import EXCEEDED, MODEL_SIZE, ROOT, JailError, Limits, breach, exceeded
+from grading.run.limits import EXCEEDED, MODEL_SIZE, ROOT, JailError, Limits, breach, exceeded, last_line
 
 _STARTS = 20  # seconds until a fork must be there
 
@@ -43,10 +43,9 @@ def require():
     prepare()
     tried = subprocess.run(bubblewrap.command(["true"]), capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if tried.returncode:
-        problem = (tried.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise JailError(f"jail: bubblewrap is installed, but the system forbids it ({problem}); allow user "
-                        "namespaces: sysctl kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu 24.04) or "
-                        "kernel.unprivileged_userns_clone=1 (Debian), or in a container --privileged")
+        raise JailError(f"jail: bubblewrap is installed, but the system forbids it ({last_line(tried.stderr)}); "
+                        "allow user namespaces: sysctl kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu 24.04) "
+                        "or kernel.unprivileged_userns_clone=1 (Debian), or in a container --privileged")
 
 
 def prepare():
@@ -59,7 +58,7 @@ def prepare():
         environment = {"MPLCONFIGDIR": str(bubblewrap.PREPARED), "PYTHONPATH": str(ROOT)}
         made = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
         if made.returncode:
-            raise JailError(f"jail: preparing data and fonts failed: {made.stderr.strip().splitlines()[-1]}")
+            raise JailError(f"jail: preparing data and fonts failed: {last_line(made.stderr)}")
 
 
 class _Parent:
@@ -84,8 +83,8 @@ class _Parent:
             if ready.read() != "ready":
                 self.close()
                 said.seek(0)
-                reason = said.read().decode(errors="replace").strip().splitlines() or ["no reason given"]
-                raise JailError(f"jail: it did not start ({reason[-1]}); is the course folder readable for all "
+                reason = last_line(said.read().decode(errors="replace"))
+                raise JailError(f"jail: it did not start ({reason}); is the course folder readable for all "
                                 "(chmod -R a+rX)?")
         atexit.register(self.close)
 
@@ -259,13 +258,13 @@ def check():
     print("limits:", ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(Limits()).items()))
     inside = run([sys.executable, "-c", "import helpers.metrics"])
     if inside.returncode:
-        raise JailError(f"jail: the course cannot be read inside ({inside.stderr.strip().splitlines()[-1]}); "
+        raise JailError(f"jail: the course cannot be read inside ({last_line(inside.stderr)}); "
                         "is the course folder readable for all (chmod -R a+rX)?")
     for name, code in ESCAPES.items():
         tried = run([sys.executable, "-c", code.format(root=str(ROOT), pid=os.getpid())], limits=Limits(wall=20))
         if tried.returncode == 0:
             raise JailError(f"jail: it does not hold: {name} was possible")
-        print(f"refused: {name} ({(tried.stderr.strip().splitlines() or ['no reason'])[-1]})")
+        print(f"refused: {name} ({last_line(tried.stderr)})")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from grading.run.limits import ROOT, JailError
+from grading.run.limits import ROOT, JailError, last_line
 
 SOURCES = ROOT / "helpers"
 # What draws or checks does nothing in the room, so that the cells around it define what they define
@@ -95,7 +95,7 @@ def folder():
         made = subprocess.run([sys.executable, "-m", "grading.run.library", str(place)], cwd=ROOT, capture_output=True,
                               text=True)
         if made.returncode:
-            raise JailError(f"jail: making the libraries failed: {made.stderr.strip().splitlines()[-1]}")
+            raise JailError(f"jail: making the libraries failed: {last_line(made.stderr)}")
     return place
 
 

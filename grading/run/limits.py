@@ -16,6 +16,11 @@ class JailError(RuntimeError):
     """There is no jail, or it does not hold; the message says in one line what to do."""
 
 
+def last_line(text):
+    """Why a program has ended: the last line of what it wrote."""
+    return (text.strip().splitlines() or ["no reason given"])[-1]
+
+
 @dataclasses.dataclass(frozen=True)
 class Limits:
     """What one jail may use; bytes and seconds."""

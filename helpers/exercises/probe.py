@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from helpers.exercises.values import is_number
+from helpers.exercises.values import cut, is_number
 
 NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
@@ -100,4 +100,4 @@ def _brief(data):
         text = "{" + ", ".join(map(str, data)) + "}"
     else:
         text = f"a list of {len(data)}" if isinstance(data, list) else repr(data)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return cut(text, 80)

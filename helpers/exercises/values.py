@@ -90,8 +90,13 @@ def describe(error):
         text = " ".join(str(error).split())
     except BaseException:  # an exception of the student's own may be broken too
         text = ""
-    text = text if len(text) <= 300 else text[:297] + "..."
+    text = cut(text, 300)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def cut(text, most):
+    """`text`, or its first characters and "..." where it is longer than `most`."""
+    return text if len(text) <= most else text[:most - 3] + "..."
 
 
 def dtype_name(value):
@@ -138,7 +143,7 @@ def show(value, most=24):
         text = repr(value)
     except BaseException:  # the student's own class may be broken
         text = a_kind(value)
-    return text if len(text) <= 120 else text[:117] + "..."
+    return cut(text, 120)
 
 
 def contrast(value, wanted):
@@ -147,7 +152,7 @@ def contrast(value, wanted):
     if texts[0] != texts[1]:
         return texts
     if not torch.is_tensor(value) or value.shape != wanted.shape:
-        return repr(value)[:120], repr(wanted)[:120]
+        return cut(repr(value), 120), cut(repr(wanted), 120)
     a, b = value.detach().cpu().flatten(), wanted.detach().cpu().flatten()
     place = int((~torch.isclose(a.double(), b.double(), rtol=1e-4, atol=1e-4, equal_nan=True)).nonzero()[0])
     index = [int(i) for i in np.unravel_index(place, value.shape)]

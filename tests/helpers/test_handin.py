@@ -146,7 +146,7 @@ def test_visible_points_are_those_of_the_functions_that_the_notebook_has_now():
 
 def test_a_check_is_run_in_silence(capsys):
     noisy = {"checks": None, "mean_iou": lambda confusion: print("noise") or metrics.mean_iou(confusion)}
-    assert handin.verdict("checks.mean_iou(mean_iou)", noisy) is None
+    assert handin.outcome("checks.mean_iou(mean_iou)", noisy) is None
     assert capsys.readouterr() == ("", "")
 
 

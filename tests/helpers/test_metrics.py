@@ -90,3 +90,8 @@ def test_void_has_no_say_in_a_coarse_answer():
 
 def test_a_coarse_answer_has_the_size_of_a_target_that_no_stride_divides():
     assert metrics.coarse(torch.zeros(13, 9, dtype=torch.int64), 8, 2).shape == (13, 9)
+
+
+def test_an_answer_of_background_everywhere_is_right_where_background_is():
+    confusion = metrics.confusion_matrix(torch.tensor([0, 0, 0, 1, 1, 255]), torch.tensor([0, 1, 1, 1, 0, 1]), 3)
+    assert metrics.all_background(confusion) == pytest.approx((3 / 5 + 0) / 2)  # class 2 is nowhere

@@ -180,12 +180,12 @@ def test_without_a_drive_the_switch_does_no_harm(clean, capsys):
     ("torch", "2.10.0", "older"), ("torch", "2.8.0", "too old: needs 2.9"), ("torch", None, "missing"),
     ("numpy", "1.26.4", "older"), ("ipywidgets", "7.6.5", "too old: needs 7.7")])
 def test_a_version_is_judged_by_what_was_tested(name, version, says):
-    assert notebook.verdict(name, {"torch": ["2.11.0"], "numpy": ["2.1.3"], "ipywidgets": ["8.1.9", "7.7.1"]}[name],
+    assert notebook.compared(name, {"torch": ["2.11.0"], "numpy": ["2.1.3"], "ipywidgets": ["8.1.9", "7.7.1"]}[name],
                          version) == says
 
 
 def test_both_tested_versions_of_the_widgets_are_as_tested():
-    assert notebook.verdict("ipywidgets", ["8.1.9", "7.7.1"], "7.7.1") == "as tested"
+    assert notebook.compared("ipywidgets", ["8.1.9", "7.7.1"], "7.7.1") == "as tested"
 
 
 def test_a_small_package_that_is_missing_is_brought_and_nothing_large_ever(clean):

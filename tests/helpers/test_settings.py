@@ -70,6 +70,7 @@ def test_a_child_gets_the_changes_and_this_process_keeps_its_own(monkeypatch):
 
 @pytest.mark.parametrize("error, line", [
     (ValueError("one\ntwo"), "one"), (ValueError(""), "ValueError"), (KeyError(), "KeyError"),
-    (OSError("\n\n  late "), "late"), (RuntimeError("x" * 200), "x" * 100)])
+    (OSError("\n\n  late "), "late"), (RuntimeError("x" * 200), "x" * 100),
+    (RuntimeError("Error(s) in loading:\n\tsize mismatch"), "size mismatch"), (RuntimeError("nothing:"), "nothing:")])
 def test_an_error_becomes_one_line(error, line):
     assert settings.first_line(error) == line

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from helpers.settings import IGNORE_INDEX
 from tools.annotations import pictures
 from tools.annotations.regions import Region, Skip, Unusable, from_file, stored
 
@@ -17,7 +18,7 @@ FOLDERS = {"mask", "masks", "label", "labels", "labelids", "annotation", "annota
            "ground_truth", "segmentation", "segmentations", "segmentationclass", "segmentationclasspng", "seg",
            "target", "targets", "classes"}
 ENDING = re.compile(r"[ _.-]?(mask|label|labels|gt|seg|segmentation|annotation|labelids|l)$", re.IGNORECASE)
-VOID, NEAR, MOST_FOREIGN = 255, 3, 0.1  # a colour more than 3 levels from all classes is void, up to so large a share
+NEAR, MOST_FOREIGN = 3, 0.1  # a colour more than 3 levels from all classes is void, up to so large a share
 
 
 def read(folder, table, names):
@@ -42,7 +43,7 @@ def read(folder, table, names):
         raise Unusable(f"a colour table for the masks, found none (they have {', '.join(seen)}); write a file with "
                        "lines like `leaf #00ff00` and give it with --colours")
     indices = {value for value in every if isinstance(value, int)}
-    binary = indices == {0, VOID}
+    binary = indices == {0, IGNORE_INDEX}
     names = names or (("background", "object") if indices == {0, 1} else ())
     for mask, photograph in pairs:
         if mask not in kinds:
@@ -95,7 +96,7 @@ def look(path):
     values = array(path)
     if values.ndim == 2:
         found, counts = np.unique(values, return_counts=True)
-        if found[-1] > VOID:
+        if found[-1] > IGNORE_INDEX:
             raise Unusable(f"values up to {found[-1]}: more than 255, so these are numbers of objects, or heights, and "
                            "not classes")
         return False, Counter(dict(zip(found.tolist(), counts.tolist())))
@@ -130,19 +131,19 @@ def _regions(path, in_colour, table, names, binary):
         return [Region("object", lambda height, width: (array(path)[..., 0] > 127))]
     if in_colour:
         classes = nearest(array(path), table)
-        foreign = (classes == VOID).mean()
+        foreign = (classes == IGNORE_INDEX).mean()
         if foreign > MOST_FOREIGN:
             raise Unusable(f"{foreign:.0%} of the mask has colours that the table does not name, most often "
-                           f"{_commonest(array(path)[classes == VOID])}")
+                           f"{_commonest(array(path)[classes == IGNORE_INDEX])}")
         return [*(_of_colour(path, table, index, label) for index, label in enumerate(table)
                   if (classes == index).any()),
-                *([_of_colour(path, table, VOID, "void")] if foreign else [])]
+                *([_of_colour(path, table, IGNORE_INDEX, "void")] if foreign else [])]
     regions = []
     for value in np.unique(array(path)).tolist():
         label = (names[value] if value < len(names) else f"class {value}") if value else "background"
-        if value == VOID:
+        if value == IGNORE_INDEX:
             label = "object" if binary else "void"
-        regions.append(_of_value(path, value, label, void=value == VOID and not binary))
+        regions.append(_of_value(path, value, label, void=value == IGNORE_INDEX and not binary))
     return regions
 
 
@@ -153,14 +154,14 @@ def _of_value(path, value, label, void):
 
 def _of_colour(path, table, index, label):
     region = stored(label, lambda: nearest(array(path), table) == index)
-    return Region(label, region.paint, index == VOID)
+    return Region(label, region.paint, index == IGNORE_INDEX)
 
 
 def nearest(colours, table):
     """UInt8[H, W]: which of the table's colours each pixel has, 255 where none: the blends along smoothed edges too."""
     found, inverse = np.unique(packed(colours), return_inverse=True)
     found = np.stack([found >> 16, found >> 8 & 255, found & 255], 1)
-    result = np.full(len(found), VOID, np.uint8)
+    result = np.full(len(found), IGNORE_INDEX, np.uint8)
     for index, colour in enumerate(table.values()):
         result[np.abs(found - np.array(colour)).max(1) <= NEAR] = index
     return result[inverse].reshape(colours.shape[:2])
