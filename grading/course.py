@@ -65,7 +65,7 @@ def max_score(name):
 def version():
     """A hash of all in the course and in the environment that decides a mark.
 
-    Comments, docstrings, markdown, figures and reports are no part of it; the versions of the packages are.
+    Comments, docstrings, markdown, figures and reports are left out; the versions of the packages are in.
     """
     digest = hashlib.sha256()
     chosen = {name: value for name, value in settings.handed_down().items() if name.startswith("COURSE_")}

@@ -209,7 +209,7 @@ def add_course(path, config):
 
 
 def _renew_cells(book, name, notebook):
-    """Let the gradebook forget the cells that the notebook has no more, and give each submission its new ones."""
+    """Take cells that the notebook no longer has out of the gradebook, and give each submission the new ones."""
     try:
         known = book.find_notebook(name, name)
     except MissingEntry:

@@ -43,7 +43,7 @@ class Progress:
     def __init__(self, model, optimizer, loader, criterion, settings, view=None, code=None, attempt=None):
         self.model, self.optimizer, self.loader, self._criterion = model, optimizer, loader, criterion
         self.device, self.view = settings.device, view
-        # the few steps of a grader are no training to continue
+        # the few steps of a grader are not a training to continue
         self.folder = settings.output / "grading" if settings.grading else settings.output
         which = f"own {own.fingerprint(settings.data_root)}" if settings.dataset == "own" else settings.dataset
         self.recipe = {"dataset": which, "seed": settings.seed, "batches": len(loader),
@@ -121,7 +121,7 @@ class Progress:
         """Write the checkpoint, if this is a place to go on from.
 
         Within an epoch that takes one step and one loss for each batch. A loop that fetches batches ahead, gathers
-        gradients or has a criterion of its own is saved between epochs only, and so is a loss that is no number.
+        gradients or has a criterion of its own is saved between epochs only, and so is a loss that is not a number.
         (A loop that leaves early will see more batches in an epoch that was interrupted; nothing tells it.)
         """
         self._losses, self._saved_at = [(float(loss), images) for loss, images in self._losses], time.monotonic()
@@ -130,7 +130,7 @@ class Progress:
                 and all(math.isfinite(loss) for loss, _ in self._losses)):
             return
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-                 "epoch": len(self.history) - 1,  # the last finished one, as `training.load_checkpoint` wants it
+                 "epoch": len(self.history) - 1,  # the last finished one, as `training.load_checkpoint` expects it
                  "history": [asdict(record) for record in self.history], "recipe": self.recipe, "steps": self.steps,
                  "code": self.code, "attempt": self.attempt,
                  "batch": self.done, "losses": self._losses, "seconds": self.seconds, "random": self._at[1]}

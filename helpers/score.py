@@ -40,7 +40,7 @@ def score(model, dataset, root, size, device="cpu"):
 
 
 def load(path):
-    """A model file's model, its card, data set and size; SettingsError, one line, if it is none of this course."""
+    """A model file's model, its card, data set and size; SettingsError, one line, if the course has no such model."""
     model, card = export.load_model(path)
     dataset = next((name for name, names in CLASS_NAMES.items() if list(names) == card["class_names"]), None)
     if dataset is None:
@@ -57,7 +57,7 @@ def load(path):
 
 
 def file(seed, path):
-    """What the model file at `path` is and reaches; "error", a sentence, if it is none. No score without images."""
+    """What the model file at `path` is and reaches; "error", a sentence, if unusable. No score without images."""
     try:
         model, card, dataset, size = load(path)
         answer = {"model": card["model"], "dataset": dataset, "size": size}

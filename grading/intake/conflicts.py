@@ -33,7 +33,7 @@ def sides(text):
 
 
 def together(sides):
-    """The cells of each side in one list: what both have stands there once, what differs stands side by side."""
+    """The cells of each side in one list: what both have comes once, what differs comes side by side."""
     if len(sides) == 1:
         return sides[0]
     first, second = sides
@@ -46,7 +46,7 @@ def together(sides):
         if _key(cell) in known:
             place = max(place, where[_key(cell)] + 1)
         else:
-            # behind the cell of the first side that stands in its place
+            # behind the cell of the first side in its place
             result.insert(min(len(result), place + 1 + added), cell)
             added += 1
             place += 1

@@ -1,6 +1,6 @@
 """A download on its way in: which files it has, whose each is, and the notebooks and models in them.
 
-Strangers' bytes are read by a process with limits (`child`), so that one bad file stops nobody else: it is a line in
+Strangers' bytes are read by a process with limits (`child`), so that one bad file stops nobody else's: it is a line in
 `problems`.
 """
 

@@ -33,7 +33,7 @@ class BadArchive(ValueError):
 
 @dataclass(frozen=True)
 class File:
-    """A regular file: the folders and archives around it (without .zip) from outside in, and its name.
+    """A regular file: the folders and archives around it (without .zip) outermost first, and its name.
 
     `size` in bytes and `time` in seconds are what the disk or the archive says. `where` is the path on disk, then
     names within archives.
@@ -61,7 +61,7 @@ class File:
 def shown(text, most=300):
     """Text for people's eyes: one line of at most `most` characters that every file and most screens can hold.
 
-    Bytes of a name that are no UTF-8 are read as Latin-1. Control characters go, also those that turn a line around.
+    Bytes of a name that are not UTF-8 are read as Latin-1. Control characters go, and so do those that reverse a line.
     """
     text = re.sub(r"[\udc80-\udcff]", lambda match: chr(ord(match[0]) - 0xDC00), str(text)[:20 * most])
     text = re.sub(r"[\ud800-\udfff]", "\ufffd", text)
@@ -72,7 +72,7 @@ def shown(text, most=300):
 def top(path, refuse):
     """The files of a folder, or a single file; archives among them are not opened yet.
 
-    `refuse(place, reason)` hears of what is left out. Raises OSError if `path` is unreadable.
+    `refuse(place, reason)` is told of what is left out. Raises OSError if `path` is unreadable.
     """
     path = Path(path)
     return list(walk(path, (), refuse)) if path.is_dir() else [_on_disk(path, ())]

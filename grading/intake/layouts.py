@@ -72,6 +72,6 @@ def when(text):
             time = dateutil.parser.parse(text, default=datetime(2000, 1, 1))
         if time.tzinfo:
             time = time.astimezone(UTC).replace(tzinfo=None)
-    except Exception:  # whatever a parser of dates does with what is none
+    except Exception:  # whatever a parser of dates does with other text
         return ""
     return time.isoformat(" ", "seconds") if 2000 <= time.year < 2100 else ""

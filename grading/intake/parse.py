@@ -30,7 +30,7 @@ def entries(where, parts, most):
 def notebooks(where, name, hint, out):
     """The notebooks in a file, one unless it is a renamed archive, written to `out` and a number.
 
-    Returns a list of {"assignment", "filled", "script", "notes", "path"}, or {"error"} for what is none of the course.
+    Returns a list of {"assignment", "filled", "script", "notes", "path"}, or {"error"} for what is not of this course.
     """
     data = files.read(where, reading.MOST_READ + 1)
     inside = files.renamed_zip(data) if data[:4] == b"PK\3\4" else [(name, data)]

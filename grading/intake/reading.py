@@ -19,7 +19,7 @@ MOST = 20_000_000  # characters of a notebook without its outputs
 MOST_CODE = 2_000_000  # of these
 ATTACHED = 500_000  # characters of pictures pasted into a cell
 PICTURES = ("image/png", "image/jpeg", "image/gif")
-# a number of 400 digits is none that a notebook has, and one of 5,000 is an error in Python
+# no notebook has a number of 400 digits, and one of 5,000 is an error in Python
 _DECODER = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < 20 else float("inf"))
 _BOTH_SIDES = "git's conflict markers are in it; both sides were read, and of two answers the lower one counts"
 _ONE_SIDE = "git's conflict markers are in it; only one side of the conflict could be read"
@@ -155,7 +155,7 @@ def decoded(data):
 def clean(raw):
     """A valid notebook of format 4.5: cells with source, id and nbgrader's grade id, and nothing else.
 
-    A cell's own id is kept; where it is taken or missing, another stands in its place and the one that the
+    A cell's own id is kept; where it is taken or missing, another takes its place, and the one that the
     file had goes to `metadata["id"]`, where Colab puts it as well.
     """
     cells, taken = [], set()

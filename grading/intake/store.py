@@ -36,7 +36,7 @@ class Submission:
 class Problem:
     """A file that was left out, or needed a decision.
 
-    `student` is an id, None where nobody's; `about` is the assignment or "model", None where that is not known.
+    `student` is an id, None where it is nobody's; `about` is the assignment or "model", None where not known.
     """
 
     file: str
@@ -101,7 +101,7 @@ class Store:
         return self.course / "intake.json"
 
     def place(self, student, key):
-        """Where a notebook lies, or a model: beside notebook 5, or apart while there is none."""
+        """Where a notebook lies, or a model: beside notebook 5, or apart while there is no notebook 5."""
         if key != MODEL:
             return self.course / "submitted" / student / key / f"{key}.ipynb"
         beside = self.place(student, WITH_MODEL)

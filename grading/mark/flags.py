@@ -190,7 +190,7 @@ def _use(node, path, exercise):
 
 
 def _is_reference(path, end):
-    """Whether a path in `helpers` ends at a reference, also by way of another module; a check is none."""
+    """Whether a path in `helpers` ends at a reference, through another module perhaps; a check is not one."""
     function = end.split(".")[1]
     check = f"helpers.checks.{function}"
     return (path or "").startswith("helpers.") and path.endswith(f".{function}") and path != check

@@ -1,7 +1,7 @@
 """Feedback for students: a page for each notebook, with marks from the gradebook, in which nothing can act.
 
 `configure(c)` in nbgrader_config.py makes nbgrader's own `generate_feedback` write it; `write` does so for a folder
-of grades, where something has changed. All that stands in a notebook may be hostile: `passive` makes it harmless, and
+of grades, where something has changed. Anything in a notebook may be hostile: `passive` makes it harmless, and
 the page's Content-Security-Policy lets nothing run or load.
 """
 

@@ -22,10 +22,10 @@ from grading.intake.source import tree
 from helpers.settings import ROOT
 
 MARGIN = 7  # bits beyond the number of pairs: one false alarm in a hundred classes, if students write alone
-COPIED = (0.1, 0.5, 0.9)  # shares of the answers that a copier may have copied; the likeliest counts
+COPIED = (0.1, 0.5, 0.9)  # shares of the answers that a copier may have copied; the most likely counts
 WORD_BITS, ODD_BITS = 2, 4  # for each word of a comment that is the course's; for each other word, name, odd line
 COMMENT_MOST, NAMES_MOST, LAYOUT_MOST = 32, 12, 12  # bits, for each exercise
-PAIRS = 256  # a smaller class is judged as one with so many pairs: few words in common are no evidence there either
+PAIRS = 256  # a smaller class is judged as one with so many pairs: there too, few words in common are not evidence
 LONGEST = 20_000  # characters of an answer that are looked at
 BLOCK = 256  # students compared with all others at once
 
@@ -155,7 +155,7 @@ def _answers(results):
 
 
 def _shared_traces(answers, place):
-    """(exercise, a, b) to the traces that two students share, those left out that are nobody's own."""
+    """(exercise, a, b) to the traces that two students share, without those that are anybody's."""
     shared = defaultdict(dict)
     common = max(3, len(place) // 20)
     for key, of in answers.items():

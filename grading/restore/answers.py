@@ -139,7 +139,7 @@ def _choose(cells, plan, found):
         if len(set(winners[position].values())) > 1:
             places = " and ".join(str(cell.number) for cell in dict.fromkeys(winners[position].values()))
             found.repairs.append(f"The answer to {exercise} was put together from cells {places}.")
-        if not winners[position]:  # renamed, or no Python: what stands in the exercise's cell is the answer
+        if not winners[position]:  # renamed, or not Python: the exercise's cell is the answer
             stub = source.fingerprint(plan.cells[position].source)
             attempts = [cell for cell in cells if cell.position == position
                         and source.fingerprint(cell.text) != stub
@@ -231,7 +231,7 @@ def _report_edit(cell, rest, plan, found):
 
 
 def _bring_helpers(sequence, plan, found):
-    """Move up an own cell of the student that an answer above it needs and nothing before that provides."""
+    """Move up a student's cell that an answer above it needs, and that nothing before provides."""
     bound, needed = {}, {}
     for cell in sequence:
         node = source.tree(cell.source) if cell.cell_type == "code" else None

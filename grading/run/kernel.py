@@ -146,7 +146,7 @@ class Kernel:
                 return ended
             if seen > FLOOD * self.limits.output or "reply" not in awaited and time.monotonic() > deadline:
                 ended.problem = "OutputTooLong", "This cell was stopped: it shows more than a cell may."
-                self.kill()  # what it has not sent yet would stand in the way of the next cells
+                self.kill()  # what it has not sent yet would be taken for the next cells' output
                 return ended
             if time.monotonic() > deadline:
                 if ended.problem:

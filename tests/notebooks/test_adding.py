@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from helpers.settings import ROOT
 from tests.support.copies import copy_of_the_course
 
@@ -41,3 +43,18 @@ def test_an_exercise_is_added_by_following_the_page(tmp_path):
         "helpers/exercises/class_accuracy.py", "tests/exercises/class_accuracy.py"}
     assert 'NotImplementedError("Exercise 5.6: divide the diagonal by the row sums")' in (
         copy / "notebooks/05_evaluation/05_evaluation.ipynb").read_text().replace('\\"', '"')
+
+
+@pytest.mark.parametrize("left_out, named", [
+    ("helpers/exercises/class_accuracy.py", "test_class_accuracy"),
+    ("build/05.py", "class_accuracy: no test"),
+    ("tests/exercises/class_accuracy.py", "class_accuracy: 0 wrong and 0 right answers in its bank")])
+def test_a_place_that_is_left_out_is_named(left_out, named, tmp_path):
+    copy = copy_of_the_course(tmp_path)
+    for step in STEPS:
+        if step[1] != left_out and "pytest" not in step[2]:
+            take(step, copy)
+    test = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/exercises/test_completeness.py",
+            "-k", "agree"]
+    done = subprocess.run(test, cwd=copy, capture_output=True, text=True)
+    assert done.returncode == 1 and named in done.stdout, done.stdout

@@ -1,4 +1,4 @@
-"""Imports run one way, nobody reaches for another module's private names, and one module reads the environment."""
+"""Imports run one way and stop at what is private, one module reads the environment, and no file is too long."""
 
 import ast
 import functools
@@ -67,3 +67,8 @@ def test_imports_run_one_way_and_stop_at_what_is_private():
     ("grading.grade", "from grading.intake.source import tree\ntree.__wrapped__('')", "tree.__wrapped__")])
 def test_each_fault_is_seen(name, line, fault):
     assert any(fault in said for said in faults(SOURCES | {name: f"{SOURCES[name]}\n{line}\n"}))
+
+
+def test_no_file_of_code_is_longer_than_300_lines():
+    lengths = {name: source.count("\n") for name, source in SOURCES.items()}
+    assert {name: length for name, length in lengths.items() if length > 300} == {}

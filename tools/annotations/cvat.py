@@ -15,7 +15,7 @@ NO_AREA = {"polyline", "points", "cuboid", "tag", "skeleton"}
 
 
 def parse(data):
-    """The root of an XML file; Unusable if it is none, or defines entities (which can blow up, or fetch files)."""
+    """The root of an XML file; Unusable if it is not XML, or defines entities (which can blow up, or fetch files)."""
     try:
         return fromstring(data, forbid_dtd=True)
     except ParseError as error:

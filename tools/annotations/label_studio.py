@@ -72,13 +72,13 @@ def _results(task):
                        "it is not annotated yet")
     best = max(made, key=lambda one: (bool(one.get("ground_truth")), str(one.get("updated_at", ""))))
     notes = [f"{len(made)} annotations, of which the ground truth or the newest counts"] if len(made) > 1 else []
-    # a result's label may stand in a result of its own, of the same id
+    # a result's label may come in another result with the same id
     return [one | (one["value"] if isinstance(one.get("value"), dict) else {}) for one in best["result"]
             if isinstance(one, dict)], notes
 
 
 def region(mark, size):
-    """A Region from one of Label Studio's results, with its value's fields; Unusable, in a few words, if it is none."""
+    """A Region from one of Label Studio's results, with its value's fields; Unusable, in few words, if it has none."""
     labels = next((value for key, value in mark.items() if key.endswith("labels") and isinstance(value, list)
                    and value and isinstance(value[0], str)), None)
     if "keypointlabels" in mark or mark.get("type") in ("keypoint", "keypointlabels", "keypointregion"):

@@ -19,7 +19,7 @@ TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: I
 
 @contextmanager
 def opened(source):
-    """PIL's image of a path or file, not read yet; Unusable if it is none, damaged or larger than any camera's."""
+    """PIL's image of a path or file, not read yet; Unusable if it isn't one, is damaged or larger than any camera's."""
     try:
         with Image.open(source, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:

@@ -14,7 +14,7 @@ KNOWN = ("labelmap.txt", "class_dict.csv", "colours.txt", "colors.txt", "label_c
 def colours(text, name):
     """Class names to (red, green, blue), of lines `name #rrggbb`, `name r g b`, CSV, or CVAT's labelmap.txt.
 
-    SettingsError, one line, for a line that is none of these, or two names of one colour.
+    SettingsError, one line, for any other line, or two names of one colour.
     """
     table = {}
     for row in text.splitlines():
