@@ -1,9 +1,10 @@
 """Every fault a download can meet, ended in the right bytes or in a right sentence.
 
-Through `voc.prepare` and `models.torchvision_weights`, against the server of the tests, with an archive of 20 MB.
+Through `voc.prepare` and `pretrained.start`, against the server of the tests, with an archive of 20 MB.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import io
 import multiprocessing
@@ -25,7 +26,7 @@ from unittest import mock
 import torch
 from tqdm import tqdm
 
-from helpers import fetch, models, settings, voc
+from helpers import fetch, pretrained, settings, voc
 from tests.support import voc_archives
 from tests.support.fault_server import BAD, GOOD, FaultServer
 from tests.support.voc_archives import HARM
@@ -242,9 +243,9 @@ def weights(folder, fault):
     with FaultServer({name: content}) as server, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         default = SimpleNamespace(DEFAULT=SimpleNamespace(url=server.url(fault, name)))
-        models.get_model_weights = lambda _: default
-        path = models.torchvision_weights("lraspp_mobilenet_v3_large")
-    if path is None:
+        pretrained.get_model_weights = lambda _: default
+        path = pretrained.start(dataclasses.replace(settings.load(), dataset="voc", weights=None, model=None))
+    if path == pretrained.GLYPHS:
         right = fault in BAD and len(caught) == 1 and not (folder / "checkpoints" / name).exists()
         return "right sentence" if right else f"{len(caught)} warnings"
     return "right bytes" if path.read_bytes() == content else "wrong bytes"

@@ -65,11 +65,12 @@ def max_score(name):
 def version():
     """A hash of all in the course and in the environment that decides a mark.
 
-    Comments, docstrings, markdown, figures and reports are left out; the versions of the packages are in.
+    Comments, docstrings, markdown, figures and reports are left out; the weights that models start from and the
+    versions of the packages are in.
     """
     digest = hashlib.sha256()
     chosen = {name: value for name, value in settings.handed_down().items() if name.startswith("COURSE_")}
-    for line in (*_code(), *_cells(), f"{chosen} {settings.weights()}", f"python {sys.version_info[:2]}",
+    for line in (*_code(), *_cells(), *_weights(), f"{chosen} {settings.weights()}", f"python {sys.version_info[:2]}",
                  *(f"{name} {metadata.version(name)}" for name in PACKAGES)):
         digest.update(line.encode() + b"\0")
     return digest.hexdigest()
@@ -83,6 +84,12 @@ def _code():
             yield name
             yield from (ast.dump(node) for node in _Bare().visit(ast.parse(path.read_text(encoding="utf-8"))).body
                         if not _PARTS.get(name) or getattr(node, "name", None) in _PARTS[name])
+
+
+def _weights():
+    """What the models start from, so that "no better than before its training" means the same."""
+    for path in sorted(ROOT.glob("helpers/weights/*.safetensors")):
+        yield f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 class _Bare(ast.NodeTransformer):

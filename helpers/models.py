@@ -3,18 +3,17 @@
 Every model maps images Float32[N, 3, H, W] to {"out": logits Float32[N, C, H, W]}.
 """
 
-import warnings
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import nn
-from torchvision.models import get_model_weights, mobilenet_v2, segmentation
+from torchvision.models import mobilenet_v2, segmentation
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.segmentation.lraspp import LRASPP
 from torchvision.ops.misc import Conv2dNormActivation
 
-from helpers import fetch
 from helpers.settings import MODELS, SettingsError, first_line, show
 
 
@@ -127,16 +126,12 @@ _FROM_BACKBONE = {"fpn_mobilenet_v2": fpn_mobilenet_v2, "lraspp_mobilenet_v2": l
 def create(name, num_classes, weights=None):
     """A model by its name in `settings.MODELS`, its final layers new.
 
-    `weights` is a file, "torchvision", or None for a random start. A file holds an ImageNet
-    classifier for the models on MobileNetV2, a whole segmentation model of that name for the others.
-    "torchvision" fetches such a file; where it cannot be had, a warning says so and the start is random.
-    With `name` None the file decides. Raises SettingsError for another architecture's file.
+    `weights` is a file (see `pretrained.start`), or None for a random start. It holds an ImageNet classifier for the
+    models on MobileNetV2, a whole segmentation model of that name for the others. With `name` None the file decides.
+    Raises SettingsError for another architecture's file.
     """
     if name not in (None, *MODELS):
         raise SettingsError(f"model: expected one of {', '.join(MODELS)}, found {name!r}")
-    if weights == "torchvision":
-        name = name or MODELS[0]
-        weights = torchvision_weights(name)
     state = None if weights is None else read_weights(weights)
     fitting = _names_for(state) if state else MODELS
     name = name or (fitting[0] if fitting else "a model of the course")
@@ -155,27 +150,6 @@ def create(name, num_classes, weights=None):
                             f"({first_line(error, 120)}); download the file again") from None
     raise_momentum(model)
     return model
-
-
-def torchvision_weights(name):
-    """The file of torchvision's pretrained weights for a segmentation model, in torch's cache; None without network.
-
-    A file that was put there by hand serves as well as one that torch fetched, if its checksum is right.
-    """
-    if name in _FROM_BACKBONE:
-        raise SettingsError(f"MODEL={name}: expected WEIGHTS, a MobileNetV2 classifier's file, found none; "
-                            "torchvision has no segmentation weights for it")
-    url = get_model_weights(name).DEFAULT.url
-    filename = url.rpartition("/")[2]
-    sha256 = torch.hub.HASH_REGEX.search(filename)[1]  # torchvision's names end in its first digits
-    file = fetch.File(filename, (url,), f"sha256:{sha256}")
-    try:
-        return fetch.fetch(file, Path(torch.hub.get_dir()) / "checkpoints")
-    except fetch.Unavailable as unavailable:
-        warnings.warn(f"no pretrained weights ({unavailable}), so the model starts from random ones and will learn "
-                      f"less; put {filename} into hub/checkpoints of torch's cache, or give a file with WEIGHTS=",
-                      stacklevel=3)
-        return None
 
 
 def _from_torchvision(name, num_classes, state):
@@ -235,7 +209,8 @@ def count_parameters(module):
 def read_weights(path):
     """A state dict in float32 from a file; nothing in it is ever executed. Raises SettingsError."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = (load_file(path) if Path(path).suffix == ".safetensors" else
+                 torch.load(path, map_location="cpu", weights_only=True))
         state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     except Exception:  # an unpickler that reads garbage may end in any exception
         raise SettingsError(f"weights: expected a file of named tensors (a state dict), found something else in "

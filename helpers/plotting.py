@@ -218,6 +218,29 @@ def curve_figure(values, xlabel, title):
     return figure
 
 
+def starts_figure(curves, history=None):
+    """A Figure of what a pretrained start is worth: mean IoU by epoch, the mean of several trainings and their range.
+
+    `curves` is `pretrained.curves()`; `history`, a list of `training.Epoch`, is drawn beside them.
+    """
+    figure = Figure(figsize=(WIDTH, 3), layout="constrained")
+    axes = _axes(figure, xlabel="epoch", ylabel="validation mean IoU")
+    for start, colour, marker in (("pretrained", ACCENT, "o"), ("random", "#d55e00", "s")):
+        scores = np.array(curves[start])
+        epochs = np.arange(1, scores.shape[1] + 1)
+        axes.fill_between(epochs, scores.min(0), scores.max(0), color=colour, alpha=0.25, linewidth=0)
+        axes.plot(epochs, scores.mean(0), color=colour, marker=marker, label=f"{start} start, {len(scores)} trainings")
+    if history:
+        axes.plot([record.epoch + 1 for record in history], [record.mean_iou for record in history], color=INK,
+                  linestyle=":", marker="x", label="yours")
+    axes.set_ylim(0, 1)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.grid(color=FAINT, linewidth=0.5)
+    axes.legend(fontsize=10, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
 def stages_figure(shapes, size):
     """A Figure of a network's stages: each a box as high as its map, labelled with channels, height x width.
 

@@ -45,7 +45,7 @@ class Recipe:
 
 
 RECIPES = {
-    "shapes": Recipe(size=96, batch_size=8, epochs=8, learning_rate=2e-2, scale=(0.9, 1.4)),
+    "shapes": Recipe(size=128, batch_size=8, epochs=5, learning_rate=2e-2, scale=(0.9, 1.4)),
     "voc": Recipe(size=288, batch_size=16, epochs=18, learning_rate=2e-3, scale=(0.7, 1.6)),
     "own": Recipe(size=160, batch_size=8, epochs=8, learning_rate=2e-3, scale=(0.7, 1.6), least=20),
 }
@@ -57,7 +57,7 @@ class Settings:
 
     dataset: str  # "shapes", "voc", or "own" for a student's
     data_root: Path  # the folder that holds VOCdevkit/
-    weights: Path | None  # a weights file; None: random start (shapes) or torchvision's (voc)
+    weights: Path | None  # a weights file; None: the course's own (shapes) or torchvision's (voc, own)
     model: str | None  # one of MODELS; None: the one that the weights file fits, else the first
     device: "torch.device"
     grading: bool  # then one epoch proves that the loop runs, and the model file proves the rest

@@ -12,10 +12,9 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Subset
-from torchvision.models import segmentation
 from torchvision.transforms.functional import pil_to_tensor
 
-from helpers import checkpoints, metrics, models, transforms
+from helpers import checkpoints, metrics, models, pretrained, transforms
 from helpers.progress import Order, Progress
 from helpers.settings import IGNORE_INDEX, show
 
@@ -83,16 +82,13 @@ def make_loaders(devkit, settings, train_transform=None):
 def make_model(devkit, settings, build_model=None):
     """The model of `settings` for the classes of `devkit`, on its device, pretrained where that is possible.
 
-    `build_model` is a student's; it is used unless `settings` names a model or a weights file.
+    `build_model` is a student's; it is used unless `settings` name a model or a weights file.
     """
-    weights = settings.weights or ("torchvision" if settings.dataset != "shapes" else None)
+    start = pretrained.start(settings)
     torch.manual_seed(settings.seed)
     if not build_model or settings.model or settings.weights:
-        return models.create(settings.model, devkit.num_classes, weights).to(settings.device)
-    if weights:  # fetched as the course fetches files; without a network the start is random
-        fetched = models.torchvision_weights("lraspp_mobilenet_v3_large")
-        weights = segmentation.LRASPP_MobileNet_V3_Large_Weights.DEFAULT if fetched else None
-    model = build_model(devkit.num_classes, weights)
+        return models.create(settings.model, devkit.num_classes, start).to(settings.device)
+    model = build_model(devkit.num_classes, pretrained.entry(start))
     models.raise_momentum(model)
     return model.to(settings.device)
 

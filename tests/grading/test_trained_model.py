@@ -8,14 +8,17 @@ import torch
 from safetensors.torch import save_file
 
 from grading.mark import trained_model
-from helpers import export, models, settings, shapes, voc
+from helpers import export, models, pretrained, settings, shapes, voc
 from tests.support import golden
 
 pytestmark = [pytest.mark.usefixtures("bubblewrap"),
               pytest.mark.xdist_group("trained_model")]  # one process runs the untrained model
 
 
-def saved(path, model, names=shapes.CLASS_NAMES, size=96):
+SIZE = settings.RECIPES["shapes"].size
+
+
+def saved(path, model, names=shapes.CLASS_NAMES, size=SIZE):
     export.save_model(path, model, names, size)
     return path
 
@@ -26,9 +29,10 @@ def test_a_trained_model_earns_its_points_on_images_that_nobody_has_seen():
     assert "120 images that it has not seen" in found.reason
 
 
-def test_a_model_that_was_not_trained_earns_nothing(tmp_path):
+@pytest.mark.parametrize("start", [None, pretrained.GLYPHS])
+def test_a_model_that_was_not_trained_earns_nothing(tmp_path, start):
     torch.manual_seed(1)
-    path = saved(tmp_path / "model.safetensors", models.create("lraspp_mobilenet_v3_large", 6))
+    path = saved(tmp_path / "model.safetensors", models.create("lraspp_mobilenet_v3_large", 6, start))
     assert trained_model.examine(path).misconception in ("below_baseline", "below_untrained", "below_goal")
 
 
@@ -87,13 +91,13 @@ def a_card_with_other_colours(path):
     model = models.create("lraspp_mobilenet_v3_large", 6)
     save_file(model.state_dict(), path, {
         "model": "lraspp_mobilenet_v3_large", "class_names": json.dumps(shapes.CLASS_NAMES),
-        "preprocessing": json.dumps({"size": 96, "mean": [0, 0, 0], "std": [1, 1, 1]})})
+        "preprocessing": json.dumps({"size": SIZE, "mean": [0, 0, 0], "std": [1, 1, 1]})})
 
 
 def a_card_of_another_model(path):
     save_file(models.create("lraspp_mobilenet_v3_large", 6).state_dict(), path, {
         "model": "fpn_mobilenet_v2", "class_names": json.dumps(shapes.CLASS_NAMES),
-        "preprocessing": json.dumps({"size": 96, "mean": settings.MEAN, "std": settings.STD})})
+        "preprocessing": json.dumps({"size": SIZE, "mean": settings.MEAN, "std": settings.STD})})
 
 
 def header(text, tensors=b""):

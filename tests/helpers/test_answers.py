@@ -6,7 +6,7 @@ import nbformat
 import pytest
 import torch
 
-from helpers import answers, handin, models, settings, shapes, training, voc
+from helpers import answers, handin, models, pretrained, settings, shapes, training, voc
 from helpers.exercises import EXERCISES
 from tools import notebooks
 
@@ -71,7 +71,7 @@ def test_training_takes_a_students_transform_and_model(tmp_path):
     train, val = training.make_loaders(devkit, config, train_transform)
     assert all(images.eq(7).all() for images, _ in train) and not any(images.eq(7).all() for images, _ in val)
     model = training.make_model(devkit, config, build_model)
-    assert built == [(devkit.num_classes, None)]
+    assert built == [(devkit.num_classes, pretrained.weights(config))]
     assert {m.momentum for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)} == {0.1}
     training.make_model(devkit, dataclasses.replace(config, model="lraspp_mobilenet_v2"), build_model)
     assert len(built) == 1  # another model was asked for

@@ -1,13 +1,14 @@
-"""torchvision's pretrained weights, fetched into its cache with the same care as the data set."""
+"""Pretrained weights: torchvision's, fetched into its cache with care, and the course's own, which need no network."""
 
 import hashlib
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torchvision.models import segmentation
 
-from helpers import fetch, models
+from helpers import fetch, models, pretrained, settings, shapes
 from tests.support.fault_server import FaultServer
 
 
@@ -29,22 +30,26 @@ def weights(tmp_path, monkeypatch):
     with FaultServer({name: content}) as server:
         def served(fault):
             default = SimpleNamespace(DEFAULT=SimpleNamespace(url=server.url(fault, name)))
-            monkeypatch.setattr(models, "get_model_weights", lambda _: default)
+            monkeypatch.setattr(pretrained, "get_model_weights", lambda _: default)
             server.times.clear()
             return server
         yield served, tmp_path / "hub" / "checkpoints" / name, model.state_dict(), content
 
 
-def starts_from(model, state):
-    return torch.equal(model.state_dict()["backbone.0.0.weight"], state["backbone.0.0.weight"])
+CONFIG = replace(settings.load(), dataset="voc", weights=None, model=None)
+
+
+def starts_from(file, state):
+    return torch.equal(models.create(None, 6, file).state_dict()["backbone.0.0.weight"], state["backbone.0.0.weight"])
 
 
 def test_torchvisions_weights_are_fetched_once_into_its_cache(weights):
     served, cached, state, content = weights
     server = served("drops")
-    assert starts_from(models.create(None, 6, "torchvision"), state) and cached.read_bytes() == content
-    assert starts_from(models.create("lraspp_mobilenet_v3_large", 6, "torchvision"), state)
+    assert starts_from(pretrained.start(CONFIG), state) and cached.read_bytes() == content
+    assert starts_from(pretrained.start(replace(CONFIG, model="lraspp_mobilenet_v3_large")), state)
     assert server.times == {f"/drops/{cached.name}": 2}  # the two halves of the first time
+    assert pretrained.weights(CONFIG) is segmentation.LRASPP_MobileNet_V3_Large_Weights.DEFAULT
 
 
 def test_weights_put_by_hand_serve_without_a_network_and_corrupt_ones_are_fetched_again(weights):
@@ -52,19 +57,51 @@ def test_weights_put_by_hand_serve_without_a_network_and_corrupt_ones_are_fetche
     cached.parent.mkdir(parents=True)
     cached.write_bytes(content)
     served("refuses")
-    assert starts_from(models.create(None, 6, "torchvision"), state)
+    assert starts_from(pretrained.start(CONFIG), state)
     cached.write_bytes(content[:-1] + b"x")
     served("ok")
-    assert starts_from(models.create(None, 6, "torchvision"), state) and cached.read_bytes() == content
+    assert starts_from(pretrained.start(CONFIG), state) and cached.read_bytes() == content
 
 
 @pytest.mark.parametrize(
     "fault, reason", [("refuses", "refused"), ("wrong bytes", "wrong bytes"), ("page", "web page")]
 )
-def test_without_weights_to_be_had_one_line_warns_and_the_start_is_random(weights, fault, reason):
-    served, cached, state, _ = weights
+def test_without_weights_to_be_had_one_line_warns_and_the_courses_own_have_to_do(weights, fault, reason):
+    served, cached, _, _ = weights
     served(fault)
-    with pytest.warns(UserWarning, match=f"no pretrained weights .*{reason}.*{cached.name}") as record:
-        model = models.create(None, 6, "torchvision")
-    assert not starts_from(model, state) and not cached.exists()
+    with pytest.warns(UserWarning, match=f"weights can't be had .*{reason}.*the course's own.*{cached.name}") as record:
+        assert pretrained.start(CONFIG) == pretrained.GLYPHS and not cached.exists()
     assert len(record) == 1 and "\n" not in str(record[0].message)
+    with pytest.warns(UserWarning, match="from random numbers"):
+        assert pretrained.start(replace(CONFIG, model="deeplabv3_resnet50")) is None
+
+
+def test_shapes_starts_from_the_courses_own_weights_without_asking_anybody(monkeypatch, tmp_path):
+    monkeypatch.setattr(fetch, "fetch", None)
+    config = replace(CONFIG, dataset="shapes")
+    assert pretrained.start(config) == pretrained.GLYPHS
+    assert pretrained.start(replace(config, model="deeplabv3_mobilenet_v3_large")) is None
+    assert pretrained.start(replace(config, weights=tmp_path)) == tmp_path
+    entry = pretrained.weights(config)
+    assert pretrained.weights(replace(config, model="fpn_mobilenet_v2", weights=tmp_path)) is entry
+    model = segmentation.lraspp_mobilenet_v3_large(weights=entry, weights_backbone=None)  # as torchvision takes its own
+    assert starts_from(pretrained.GLYPHS, model.state_dict())
+    assert len(entry.meta["categories"]) == 21 and not set(entry.meta["categories"][1:]) & set(shapes.CLASS_NAMES)
+    assert entry.transforms()(torch.rand(3, 64, 64)).shape == (3, 128, 128)
+    with pytest.raises(ValueError, match="21"):
+        segmentation.lraspp_mobilenet_v3_large(weights=entry, weights_backbone=None, num_classes=6)
+
+
+def test_the_card_is_that_of_the_file_and_tells_what_it_was_made_of():
+    card, content = pretrained.card(), pretrained.GLYPHS.read_bytes()
+    assert card["sha256"] == hashlib.sha256(content).hexdigest() and card["bytes"] == len(content) <= 7_000_000
+    assert card["training"]["seconds"] <= 3600 and card["mean_iou"] > 0.5
+    assert card["data"]["training seeds"][1] == 5000 and len(card["classes"]) >= 20
+
+
+def test_the_stored_curves_are_those_of_the_recipe():
+    curves, recipe = pretrained.curves(), settings.RECIPES["shapes"]
+    assert (curves["size"], curves["epochs"]) == (recipe.size, recipe.epochs)
+    assert len(curves["pretrained"]) == len(curves["random"]) == 5
+    assert all(len(curve) == recipe.epochs for curve in curves["pretrained"] + curves["random"])
+    assert min(curve[-1] for curve in curves["pretrained"]) > max(curve[-1] for curve in curves["random"])

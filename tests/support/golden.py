@@ -71,7 +71,7 @@ def model_file():
     from helpers import export, settings, training, voc
     for folder in ("nbval", "golden"):
         path = notebooks.ROOT / "build" / folder / "model.safetensors"
-        if path.exists():
+        if path.exists() and export.load_model(path)[1]["preprocessing"]["size"] == settings.RECIPES["shapes"].size:
             return path
     print("golden: training a model first (about a minute) ...")
     config = dataclasses.replace(settings.load(), dataset="shapes", data_root=notebooks.ROOT / "data" / "shapes",

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from helpers import export, models, settings, training, voc
+from helpers import export, pretrained, settings, training, voc
 from tools.annotations.example import COUNT
 
 PAGE = settings.ROOT / "docs" / "your-own-data.md"
@@ -46,7 +46,7 @@ def test_the_page_leads_from_photographs_to_a_model_and_back(course, monkeypatch
     monkeypatch.setitem(settings.RECIPES, "own", short)
     config = dataclasses.replace(settings.load(), dataset="own", data_root=course / "data" / "own", weights=None,
                                  model=None, device=torch.device("cpu"), output=course / "build" / "course")
-    monkeypatch.setattr(models, "torchvision_weights", lambda name: None)
+    monkeypatch.setattr(pretrained, "start", lambda config: None)
     data = voc.prepare(config)
     model, history = training.trained_model(data, config)
     assert len(history) == 1 and 0 <= history[0].mean_iou <= 1

@@ -1,0 +1,92 @@
+"""What a model starts from: torchvision's weights, which are fetched, or the course's own in helpers/weights."""
+
+import json
+import warnings
+from functools import cache, partial
+from pathlib import Path
+
+import torch
+from torchvision.models import get_model_weights
+from torchvision.models._api import Weights
+from torchvision.models.segmentation import LRASPP_MobileNet_V3_Large_Weights
+from torchvision.transforms._presets import SemanticSegmentation
+
+from helpers import fetch, models
+from helpers.settings import MODELS, ROOT, SettingsError
+
+# Trained by tools/pretrain.py on scenes of twenty glyphs that `shapes` does not have; the card beside it says how
+GLYPHS = ROOT / "helpers" / "weights" / "lraspp_mobilenet_v3_large_glyphs.safetensors"
+CURVES = GLYPHS.with_name("curves.json")  # written by benchmarks/recipes.py --store
+
+
+def start(settings):
+    """The weights file that a training with `settings` starts from, or None for random numbers.
+
+    That of `settings` if there is one; for *shapes* the course's own; for photographs torchvision's, which is
+    fetched. Where it cannot be, a warning says so, and the course's own have to do. Those fit the first of MODELS only.
+    """
+    if settings.weights:
+        return settings.weights
+    name = settings.model or MODELS[0]
+    own, called = (GLYPHS, "the course's own") if name == MODELS[0] else (None, "random numbers")
+    if settings.dataset == "shapes":
+        return own
+    file = published(name)
+    try:
+        return fetch.fetch(file, Path(torch.hub.get_dir()) / "checkpoints")
+    except fetch.Unavailable as unavailable:
+        warnings.warn(f"torchvision's pretrained weights can't be had ({unavailable}), so the model starts from "
+                      f"{called} and will learn less; put {file.name} into hub/checkpoints of torch's cache, or give "
+                      "a file with WEIGHTS=", stacklevel=1)  # this line, so that it is said once
+        return own
+
+
+def weights(settings):
+    """`start` as an entry of torchvision's enum, as its model builders take it: always pretrained.
+
+    The course's own where `settings` name a model or a file.
+    """
+    return entry(GLYPHS if settings.weights or settings.model else start(settings))
+
+
+def entry(file):
+    """The entry of torchvision's LR-ASPP weights that stands for a file of `start`; None for None."""
+    if file is None:
+        return None
+    return _glyphs() if file == GLYPHS else LRASPP_MobileNet_V3_Large_Weights.DEFAULT
+
+
+def card():
+    """What the course's own weights were trained on, how, and what they reach: the JSON file beside them."""
+    return json.loads(GLYPHS.with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def curves():
+    """What both starts came to on *shapes*: "pretrained" and "random" to a list of trainings, mean IoU by epoch."""
+    return json.loads(CURVES.read_text(encoding="utf-8"))
+
+
+@cache
+def _glyphs():
+    # An enum that has members cannot be given more, and torchvision accepts no entry of another: so this one is made
+    # beside it, as `enum.Flag` makes its combinations
+    names = ["background", *card()["classes"]]
+    made = object.__new__(LRASPP_MobileNet_V3_Large_Weights)
+    made._name_ = "GLYPHS"
+    made._value_ = Weights(GLYPHS.as_uri(), partial(SemanticSegmentation, resize_size=128), {"categories": names})
+    made.get_state_dict = lambda *args, **kwargs: models.read_weights(GLYPHS)  # torchvision's would unpickle it
+    return made
+
+
+def published(name):
+    """torchvision's pretrained weights for a segmentation model, as a file to fetch into torch's cache.
+
+    One that was put there by hand serves as well, if its checksum is right. Raises SettingsError where there is none.
+    """
+    if name.endswith("mobilenet_v2"):
+        raise SettingsError(f"MODEL={name}: expected WEIGHTS, a MobileNetV2 classifier's file, found none; "
+                            "torchvision has no segmentation weights for it")
+    url = get_model_weights(name).DEFAULT.url
+    filename = url.rpartition("/")[2]
+    sha256 = torch.hub.HASH_REGEX.search(filename)[1]  # torchvision's names end in its first digits
+    return fetch.File(filename, (url,), f"sha256:{sha256}")
