@@ -7,6 +7,7 @@ check's words are used where an answer is wrong.
 
 import contextlib
 import dataclasses
+import fnmatch
 import pickle
 import random
 import secrets
@@ -26,7 +27,8 @@ from grading.run import channel, jail, library
 from grading.run.limits import Limits
 from helpers.settings import CHECK_MIME, MODEL_FILE
 
-TRIES = 4  # rooms for one answer: after a cell that ends the process, once more without it
+TRIES = 4  # rooms for one answer: after a cell that ends the process, once more without it ...
+AGAIN = 2  # ... for as long as all tries together take no more than so many times what one may
 
 
 class Examine(NbGraderPreprocessor):
@@ -90,10 +92,13 @@ def examine(nb, name, seed, judge, limits=Limits(), skipped=()):
     if blank and not broken:
         return Finding("not_attempted", f"{' and '.join(blank)} {'is' if len(blank) == 1 else 'are'} still empty.")
     cells = selection.cells(nb, name, exercise["functions"])
-    skipped = set(skipped)
+    skipped, ended, end = set(skipped), None, time.monotonic() + AGAIN * limits.wall
     for _ in range(TRIES):
+        if ended and time.monotonic() > end:
+            return Finding("not_run", f"{_names(exercise)} could not be examined: {ended.reason}.")
         ran = [cell for cell in cells if cell[0] not in skipped]
-        told, ended = _in_a_room(judge.ask("draw", name, seed, [text for _, text in ran]), name, limits)
+        left = dataclasses.replace(limits, wall=max(1, min(limits.wall, end - time.monotonic())))
+        told, ended = _in_a_room(judge.ask("draw", name, seed, [text for _, text in ran]), name, left)
         if told is not None:
             break
         if ended.cell is None or ended.cell >= len(ran):  # in the grader's own call, or nobody knows where
@@ -164,8 +169,16 @@ def in_words(found, outputs, name):
     for output in outputs:
         said = output.get("data", {}).get(CHECK_MIME)
         if said and said["exercise"] == name and said["outcome"] in ("wrong", "not_attempted", "raised"):
-            return Finding(said["outcome"], said["message"], said.get("misconception"))
+            named = said.get("misconception") if said["outcome"] == "wrong" else None
+            if said["outcome"] != "wrong" or _is_known(named, name):
+                return Finding(said["outcome"], said["message"], named)
     return found
+
+
+def _is_known(misconception, name):
+    """Whether the check of an exercise may name it: what student code shows must not add to the class's mistakes."""
+    known = library.exercises().get(name, {}).get("misconceptions", ())
+    return any(fnmatch.fnmatchcase(misconception or "", each) for each in known)
 
 
 def write(cell, found):

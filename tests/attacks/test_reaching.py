@@ -10,7 +10,7 @@ from grading.mark import examine
 from grading.run import jail
 from helpers.exercises import EXERCISES
 from helpers.settings import ROOT
-from tests.attacks import lying, reaching
+from tests.attacks import acting, lying, reaching, searching  # noqa: F401
 from tests.support import golden
 
 pytestmark = pytest.mark.usefixtures("bubblewrap")
@@ -53,10 +53,19 @@ def test_the_key_is_not_in_the_room(way, name, the_judge):
 
 @pytest.mark.parametrize("lie", lying.LIES)
 def test_a_lie_is_no_answer(lie, the_judge):
+    """Nor does it earn anything for what stands below it."""
     notebook = golden.submission("05_evaluation", lambda this, blank: lying.LIES[lie] if this == "mean_iou" else blank,
                                  filled=False)
     found = examine.examine(notebook, "mean_iou", 5, the_judge, jail.Limits(wall=15))
     assert found.outcome in ("raised", "wrong", "not_run"), found
+    assert examine.examine(notebook, "evaluate", 5, the_judge).outcome == "not_attempted"
+
+
+@pytest.mark.parametrize("act", acting.ACTS)
+def test_what_stands_above_a_lie_keeps_its_points(act, the_judge):
+    answers = golden.answers("05_evaluation") | {"mean_iou": lying.LIES[act]}
+    notebook = golden.submission("05_evaluation", lambda this, blank: answers[this])
+    assert examine.examine(notebook, "confusion_matrix", 5, the_judge).outcome == "right"
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import textwrap
+import time
 
 import nbformat
 import pytest
@@ -14,6 +15,7 @@ from grading.restore.answers import restore
 from grading.run import jail, library
 from helpers.exercises import EXERCISES
 from helpers.settings import CHECK_MIME
+from tests.exercises import bank
 from tests.support import golden
 
 pytestmark = pytest.mark.usefixtures("bubblewrap")
@@ -277,6 +279,18 @@ def test_death_and_time_cost_this_exercise_with_a_reason(the_judge):
     assert result.outcome == "not_run" and "3 s" in result.reason
 
 
+def test_rooms_that_end_one_after_the_other_share_a_clock(the_judge):
+    """A thread that sends numbers of cells until its time is up has as many rooms as its notebook has cells."""
+    thread = ("import os, struct, threading\ndef act():\n    while True: os.write(3, struct.pack('>Q', 1) + b'%d')\n"
+              "threading.Thread(target=act, daemon=True).start()\nimport time\nwhile True:\n"
+              "    try: time.sleep(1)\n    except BaseException: pass\n")
+    start = time.monotonic()
+    made = notebook("mean_iou", WRONG, before=[thread % number for number in range(5)])
+    result = examine.examine(made, "mean_iou", 7, the_judge, jail.Limits(wall=6))
+    assert result.outcome != "right" and examine.AGAIN < examine.TRIES
+    assert time.monotonic() - start < (examine.AGAIN + 1) * 6
+
+
 def test_own_cells_that_train_for_minutes_take_no_points_away(the_judge):
     slow = ["import time\ntime.sleep(300)\nKEEP = 1"] * 6
     answer = MEAN_IOU.replace("def mean_iou(confusion):", "def mean_iou(confusion):\n    assert KEEP")
@@ -306,6 +320,25 @@ def test_the_checks_words_are_used_where_an_answer_is_wrong_and_nowhere_else():
     assert examine.in_words(right, [said()], "mean_iou") is right
 
 
+@pytest.mark.parametrize("forged", [
+    {"misconception": "no_data"}, {"misconception": "below_goal"}, {"misconception": "my_own_invention"},
+    {"misconception": None}, {"misconception": "stretched"}, {"misconception": "*"}, {"misconception": "dice "}])
+def test_a_mistake_that_the_check_does_not_know_is_not_counted(forged):
+    """The notebook's own run can show any words; the class's mistakes are the course's."""
+    wrong = examine.Finding("wrong", "The answers differ.")
+    assert examine.in_words(wrong, [said(**forged)], "mean_iou") is wrong
+    raised = examine.in_words(wrong, [said(outcome="raised", misconception="dice")], "mean_iou")
+    assert (raised.outcome, raised.misconception) == ("raised", None)
+
+
+def test_every_mistake_of_the_bank_is_known_and_no_text_is():
+    known = {name: exercise["misconceptions"] for name, exercise in library.exercises().items()}
+    for answer in bank.answers(kind="wrong"):
+        assert examine._is_known(answer.id, answer.exercise) or answer.id in ("raised", "not_attempted"), answer
+    assert all(len(ids) < 80 and not any(" " in each for each in ids) for ids in known.values())
+    assert {each for ids in known.values() for each in ids if "*" in each} == {"*_not_a_tensor"}
+
+
 def test_outputs_of_the_notebooks_own_run_decide_no_points():
     from nbgrader.utils import determine_grade
     cell = graded([new_output("execute_result", {"text/plain": "4.0"}),
@@ -320,6 +353,7 @@ def test_outputs_of_the_notebooks_own_run_decide_no_points():
 
 @pytest.mark.parametrize("told", [b"", b"null", b"[]", b"{", b"\xff", b'{"answers": ' + b"[" * 100_000,
                                   b'{"answers": 1' + b"0" * 400 + b"}", b'{"answers": {"a": NaN}}',
+                                  b'{"answers": [' + b"[[]]," * 1_000_000 + b"0]}",
                                   b'{"missing": 3, "failed": [], "raised": {}}',
                                   b'{"failed": {"x": 1, "1": null, "2": "\\ud800"}, "raised": "\\ud800"}',
                                   '{"failed": {"²": "x", "-1": "x", "٣": "x"}}'.encode(),
