@@ -72,16 +72,25 @@ MISTAKES = [
 ]
 
 
-class _Spy(torch.overrides.TorchFunctionMode):
-    """Notes the names of the torch functions that are called."""
+class Spy(torch.overrides.TorchFunctionMode):
+    """Notes the names of the torch functions that are called, and sums of the form [C, C] as short floats."""
 
-    def __init__(self):
+    def __init__(self, num_classes):
         super().__init__()
-        self.names = set()
+        self.names, self.sums, self.form = set(), [], (num_classes, num_classes)
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        self.names.add(getattr(function, "__name__", ""))
-        return function(*args, **kwargs or {})
+        name = getattr(function, "__name__", "")
+        self.names.add(name)
+        result = function(*args, **kwargs or {})
+        if name in ("add", "add_", "__iadd__", "__radd__") and torch.is_tensor(result) and result.shape == self.form \
+                and result.is_floating_point() and result.dtype != torch.float64:
+            self.sums.append(result.detach().clone())
+        return result
+
+    def summed_short(self, value):
+        """Whether all that was counted, `value`, has been a sum in float32: exact up to 2 ** 24 pixels only."""
+        return torch.is_tensor(value) and any(torch.equal(value.double(), found.double()) for found in self.sums)
 
 
 def check(student, seed):
@@ -89,7 +98,7 @@ def check(student, seed):
     # as many images, classes, rows and columns: here even argmax over a wrong axis gives a matrix
     cube = (toys.toy(seed), toys.loader(seed, 3, 3, 3, 3, 3), 3, CPU)
     uneven = (toys.toy(seed + 1, 4), toys.loader(seed + 1, num_classes=4), 4, CPU)
-    spy, model, loader = _Spy(), *uneven[:2]
+    spy, model, loader = Spy(4), *uneven[:2]
     state = {key: value.clone() for key, value in model.state_dict().items()}
     with spy:
         outcome = student.attempt(*uneven)
@@ -114,6 +123,10 @@ def check(student, seed):
         student.fail("model_changed", "Your evaluate changed the model: its weights or running statistics differ "
                      "afterwards. Evaluation only looks: no optimizer, and `model.eval()` before the first batch.")
     student.compare(metrics.evaluate, [uneven, cube], MISTAKES, expects)
+    if spy.summed_short(value):
+        student.fail("summed_in_float32", "The counts are right here, but they were added up as Float32, which holds "
+                     "whole numbers exactly up to 16 777 216 only: a validation set has more pixels. Start with "
+                     "`torch.zeros(num_classes, num_classes, dtype=torch.int64)`.")
     if any(call.graph for call in model.calls):
         student.fail("graph_kept", "The counts are right, but PyTorch recorded every operation for a backward pass "
                      "that never comes, which fills the memory. Put the loop under `with torch.no_grad():`.")
@@ -190,8 +203,11 @@ def run(evaluate, cases):
     for seed, classes, images, batch_size, width in cases:
         model = toys.toy(seed, classes)
         loader = toys.loader(seed, images, batch_size, classes, 3, width)
-        matrix = call(evaluate, model, loader, classes, torch.device("cpu"))
-        results.append({"matrix": matrix, "gradients on": torch.is_grad_enabled(),
+        spy = Spy(classes)
+        with spy:
+            matrix = call(evaluate, model, loader, classes, torch.device("cpu"))
+        results.append({"matrix": matrix, "in float32": spy.summed_short(matrix.get("value")),
+                        "gradients on": torch.is_grad_enabled(),
                         "trainable": all(parameter.requires_grad for parameter in model.parameters()),
                         "training": any(use.training for use in model.calls),
                         "graph": any(use.graph for use in model.calls)})

@@ -48,6 +48,56 @@ def evaluate(model, loader, num_classes, device):
     return total / len(loader)
 
 
+@wrong("summed_in_float32")
+@torch.no_grad()
+def evaluate(model, loader, num_classes, device):
+    model.eval()
+    total = torch.zeros(num_classes, num_classes)
+    for images, targets in loader:
+        prediction = model(images.to(device))["out"].argmax(1)
+        total += confusion_matrix(targets.to(device), prediction, num_classes).cpu()
+    return total.long()
+
+
+@wrong("summed_in_float32")
+def evaluate(model, loader, num_classes, device):
+    model.eval()
+    confusion = 0.0
+    with torch.inference_mode():
+        for images, targets in loader:
+            prediction = model(images.to(device))["out"].argmax(dim=1)
+            confusion = confusion + confusion_matrix(targets, prediction.cpu(), num_classes).float()
+    return confusion.to(torch.int64)
+
+
+@right("float64 counts")
+@torch.no_grad()
+def evaluate(model, loader, num_classes, device):
+    model.eval()
+    total = torch.zeros(num_classes, num_classes, dtype=torch.float64)
+    for images, targets in loader:
+        prediction = model(images.to(device))["out"].argmax(1)
+        total += confusion_matrix(targets.to(device), prediction, num_classes).cpu()
+    return total.long()
+
+
+@right("each batch in float32, as its pixels are few")
+@torch.no_grad()
+def evaluate(model, loader, num_classes, device):
+    model.eval()
+    total = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    for images, targets in loader:
+        batch = torch.zeros(num_classes, num_classes)
+        for image, target in zip(images, targets):
+            prediction = model(image[None].to(device))["out"].argmax(1)[0].cpu()
+            known = target != 255
+            rows, columns = (torch.nn.functional.one_hot(labels[known], num_classes).float()
+                             for labels in (target, prediction))
+            batch += rows.T @ columns
+        total += batch.long()
+    return total
+
+
 @wrong("train_mode")
 @torch.no_grad()
 def evaluate(model, loader, num_classes, device):
