@@ -1,6 +1,7 @@
 """Which cells of a notebook an answer is made of: the student's own up to it, and what of the course they need."""
 
 import ast
+import builtins
 import symtable
 import warnings
 
@@ -31,7 +32,8 @@ def cells(nb, grade_id, functions):
     """What to run before an answer is examined, in order: (cell id, text) pairs.
 
     The student's own cells as far as the test of the exercise, or as far as one of its functions is defined again; a
-    name that is used for something else further down does no harm. Of the course's cells, those statements that define
+    name that is used for something else further down does no harm. Of those further down, what defines a name that
+    nothing above does: a student runs cells in any order. Of the course's cells, those statements that define
     names which these need, and so on.
     """
     ids = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in nb.cells]
@@ -46,6 +48,14 @@ def cells(nb, grade_id, functions):
         elif cell.cell_type == "code":
             parts += [(number, block, {name for name, _ in source.bindings(block.node)})
                       for block in source.blocks(cell.source) if block.node]
+    there = {name for part in parts for name in part[2]} | {
+        name for text in found.values() for name, _ in source.defined(text)} | set(dir(builtins))
+    for number, cell in enumerate(nb.cells[last + 1:], last + 1):
+        defined = {name for name, _ in source.defined(cell.source)} if is_own(cell) else set()
+        if defined & (needed - there):
+            found[number] = cell.source
+            needed |= taken(source.tree(cell.source))
+            there |= defined
     course = {}
     while True:
         more = [part for part in parts if part[2] & needed]

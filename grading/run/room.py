@@ -55,7 +55,8 @@ def serve():
             _numpy().random.seed(task["seed"] % 2 ** 32)
             _torch().manual_seed(task["seed"])
             try:
-                answers = encode(run(functions[0] if len(functions) == 1 else tuple(functions), task["inputs"]))
+                with _torch().inference_mode(False):
+                    answers = encode(run(functions[0] if len(functions) == 1 else tuple(functions), task["inputs"]))
             except BaseException as error:  # what an answer returned may fail where it is looked at
                 room.raised = room.raised or describe(error)
     told = {"answers": answers, "raised": room.raised, "missing": room.missing(), "failed": room.failed}
@@ -111,6 +112,7 @@ class _Room:
         torch.set_default_dtype(torch.float32)
         torch.set_default_device(None)
         torch.set_grad_enabled(True)
+        _numpy().seterr(divide="warn", over="warn", under="ignore", invalid="warn")  # as NumPy starts
         os.chdir(self.folder)
 
     @contextlib.contextmanager
