@@ -7,7 +7,6 @@ check's words are used where an answer is wrong.
 
 import contextlib
 import dataclasses
-import fnmatch
 import pickle
 import random
 import secrets
@@ -20,7 +19,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 from traitlets import Integer
 
-from grading.mark import published, selection, trained_model
+from grading.mark import known, published, selection, trained_model
 from grading.mark.finding import Finding
 from grading.mark.judge import LARGEST
 from grading.run import channel, jail, library
@@ -170,15 +169,9 @@ def in_words(found, outputs, name):
         said = output.get("data", {}).get(CHECK_MIME)
         if said and said["exercise"] == name and said["outcome"] in ("wrong", "not_attempted", "raised"):
             named = said.get("misconception") if said["outcome"] == "wrong" else None
-            if said["outcome"] != "wrong" or _is_known(named, name):
+            if said["outcome"] != "wrong" or known.is_known(named, name):
                 return Finding(said["outcome"], said["message"], named)
     return found
-
-
-def _is_known(misconception, name):
-    """Whether the check of an exercise may name it: what student code shows must not add to the class's mistakes."""
-    known = library.exercises().get(name, {}).get("misconceptions", ())
-    return any(fnmatch.fnmatchcase(misconception or "", each) for each in known)
 
 
 def write(cell, found):

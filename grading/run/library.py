@@ -13,7 +13,6 @@ import compileall
 import hashlib
 import json
 import py_compile
-import re
 import subprocess
 import symtable
 import sys
@@ -73,7 +72,6 @@ def absent(module, name):
     allowed = f"It may use {{' and '.join(_MAY_USE)}}." if _MAY_USE else "Write what you need yourself."
     raise NotAvailable(f"{{module}}.{{name}} is not available while exercise {number} is graded. {{allowed}}")
 '''
-_ID = re.compile(r"[a-z*][a-z0-9]*(_[a-z0-9]+)*")
 _END = '''
 
 def __getattr__(name):
@@ -103,7 +101,7 @@ def folder():
 
 @cache
 def exercises():
-    """Of each exercise with a probe, by name: number, functions, references, what an answer may use, misconceptions."""
+    """Of each exercise with a probe, by name: number, functions, references and what an answer may use, as text."""
     return json.loads((folder() / "exercises.json").read_text())
 
 
@@ -248,39 +246,6 @@ def write(place, exercise):
     compileall.compile_dir(place / "helpers", quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
 
 
-def misconceptions(module):
-    """The ids that a check in a module may name; `*` stands for a part that it fills in.
-
-    Whatever looks like an id there is one, and a single word where ids stand: first among the arguments of a call or
-    the members of a tuple. So a few other words are among them; text of a stranger's is not.
-    """
-    always = (module, "helpers.exercises.core", "helpers.exercises.student")
-    found, queue, seen = set(), list(always), set()
-    while queue:
-        source = _Source.of(queue.pop())
-        seen.add(source.name)
-        nodes = [node for statement in source.statements for node in ast.walk(statement)]
-        fails = any(isinstance(node, ast.Attribute) and node.attr == "fail" for node in nodes)
-        if not fails and source.name not in always:
-            continue  # what draws, calls or compares names no mistake
-        targets = {_leads_to(statement) for statement in source.statements} - {None}
-        queue += [name for name, _ in targets if name.startswith("helpers.exercises.") and name not in seen]
-        first = [part for node in nodes for part in (
-            node.args[:1] if isinstance(node, ast.Call) else node.elts[:1] if isinstance(node, ast.Tuple) else
-            node.keys if isinstance(node, ast.Dict) else [])]
-        found |= {text for node in nodes if "_" in (text := _text(node)) and _ID.fullmatch(text)}
-        found |= {text for node in first if _ID.fullmatch(text := _text(node))}
-    return sorted(found)
-
-
-def _text(node):
-    """The text that an expression is, `*` for what an f-string fills in; "" for anything else."""
-    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
-    texts = [part.value if isinstance(part, ast.Constant) else "*" for part in parts]
-    known = isinstance(node, (ast.Constant, ast.JoinedStr)) and all(isinstance(text, str) for text in texts)
-    return "".join(texts) if known else ""
-
-
 def _home(function):
     """Where a function is defined."""
     return function.__module__, function.__qualname__
@@ -300,8 +265,7 @@ def main(place):
             if exercise.probe:
                 write(Path(made, name), exercise)
                 index[name] = {"number": exercise.number, "functions": exercise.functions, "may_use": exercise.may_use,
-                               "references": [".".join(pair) for pair in _paths(exercise.reference)],
-                               "misconceptions": misconceptions(exercise.check.__module__)}
+                               "references": [".".join(pair) for pair in _paths(exercise.reference)]}
         Path(made, "exercises.json").write_text(json.dumps(index, indent=1))
         Path(made).chmod(0o755)
         try:
