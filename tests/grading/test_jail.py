@@ -14,7 +14,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from grading.run import jail, kernel, seccomp
+from grading.run import bubblewrap, jail, kernel, seccomp
 from grading.run.execute import JailedExecute
 from helpers.settings import ROOT
 
@@ -338,3 +338,10 @@ def test_the_config_changes_no_environment_variable_and_no_file_of_the_environme
             "assert os.environ == before, set(os.environ.items()) ^ set(before.items())")
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     assert not list(Path(sys.prefix, "share", "jupyter", "kernels").glob("*jail*"))
+
+
+def test_notebooks_run_on_the_embedded_data_whatever_models_are_judged_on(monkeypatch):
+    monkeypatch.setenv("COURSE_DATASET", "voc")
+    monkeypatch.setenv("COURSE_DATA_ROOT", "/elsewhere")
+    inside = bubblewrap.environment()
+    assert inside.get("COURSE_DATASET", "shapes") == "shapes" and "/elsewhere" not in inside.values()
