@@ -3,7 +3,7 @@
 import ast
 import inspect
 import textwrap
-import time
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -279,16 +279,18 @@ def test_death_and_time_cost_this_exercise_with_a_reason(the_judge):
     assert result.outcome == "not_run" and "3 s" in result.reason
 
 
-def test_rooms_that_end_one_after_the_other_share_a_clock(the_judge):
-    """A thread that sends numbers of cells until its time is up has as many rooms as its notebook has cells."""
-    thread = ("import os, struct, threading\ndef act():\n    while True: os.write(3, struct.pack('>Q', 1) + b'%d')\n"
-              "threading.Thread(target=act, daemon=True).start()\nimport time\nwhile True:\n"
-              "    try: time.sleep(1)\n    except BaseException: pass\n")
-    start = time.monotonic()
-    made = notebook("mean_iou", WRONG, before=[thread % number for number in range(5)])
-    result = examine.examine(made, "mean_iou", 7, the_judge, jail.Limits(wall=6))
-    assert result.outcome != "right" and examine.AGAIN < examine.TRIES
-    assert time.monotonic() - start < (examine.AGAIN + 1) * 6
+def test_rooms_that_end_one_after_the_other_share_a_clock(monkeypatch):
+    now, walls = [0], []
+
+    def room(task, name, limits):
+        walls.append(limits.wall)
+        now[0] += limits.wall
+        return None, examine._End(0, "it took too long")
+    monkeypatch.setattr(examine, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(examine, "_in_a_room", room)
+    result = examine.examine(notebook("mean_iou", WRONG, before=["hangs()"] * 5), "mean_iou", 7,
+                             SimpleNamespace(ask=lambda *_: b""), jail.Limits(wall=6))
+    assert result.outcome == "not_run" and walls == [6, 6, 1]
 
 
 def test_own_cells_that_train_for_minutes_take_no_points_away(the_judge):
