@@ -39,9 +39,9 @@ def world():
 
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_a_check_is_quick_quiet_and_leaves_the_world_as_it_was(exercise, capfd):
-    before, start = world(), time.perf_counter()
+    before, start = world(), time.process_time()
     assert failure(exercise, *FIRST_RIGHT[exercise].functions, seed=3) is None
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert world() == before
     shown = capfd.readouterr()
     assert shown.err == "" and shown.out.splitlines()[-1].startswith("✓ ")
