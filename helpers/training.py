@@ -167,8 +167,8 @@ def fit(model, train_loader, val_loader, optimizer, settings, num_classes, train
                 if resumed:
                     loss = progress.mean_loss()
                 if not math.isfinite(loss):
-                    raise Diverged(f"the loss is {loss} after epoch {epoch + 1}: look for a too large learning rate, "
-                                   "or for batches that are void everywhere; the last good epoch is in "
+                    raise Diverged(f"the loss is {loss} after epoch {epoch + 1}: look for a learning rate that is too "
+                                   "large, or for batches that are void everywhere; the last good epoch is in "
                                    f"{show(progress.folder)}")
                 confusion = metrics.evaluate(model, val_loader, num_classes, settings.device)
                 record = Epoch(epoch, loss, metrics.mean_iou(confusion), progress.seconds)
