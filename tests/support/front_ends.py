@@ -64,6 +64,10 @@ class Classic(FrontEnd):
         super().write(number, source)
         assert self.source(number) == source
 
+    def save(self):
+        """By its button: the keyboard may be with a widget that was used just before."""
+        self.page.locator("#save-notbook button").click()
+
     def source(self, number):
         return self.cell(number).locator(".CodeMirror").evaluate("editor => editor.CodeMirror.getValue()")
 
