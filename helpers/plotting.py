@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from helpers.settings import GOAL, IGNORE_INDEX, VOID_COLOUR
 
 WIDTH = 8  # inches, at 100 pixels each: at home on a screen 800 pixels wide
-INK, ACCENT, FAINT = "#22303c", "#0072b2", "#b8c4ce"
+INK, ACCENT, SECOND, FAINT = "#22303c", "#0072b2", "#d55e00", "#b8c4ce"
 NO_CLASS = (128, 128, 128)  # a label that is neither a class nor void
 _READABLE = 130  # a label map of at most so many pixels shows its numbers
 _HATCH = "////"  # void's pattern, in masks and legends
@@ -225,7 +225,7 @@ def starts_figure(curves, history=None):
     """
     figure = Figure(figsize=(WIDTH, 3), layout="constrained")
     axes = _axes(figure, xlabel="epoch", ylabel="validation mean IoU")
-    for start, colour, marker in (("pretrained", ACCENT, "o"), ("random", "#d55e00", "s")):
+    for start, colour, marker in (("pretrained", ACCENT, "o"), ("random", SECOND, "s")):
         scores = np.array(curves[start])
         epochs = np.arange(1, scores.shape[1] + 1)
         axes.fill_between(epochs, scores.min(0), scores.max(0), color=colour, alpha=0.25, linewidth=0)
@@ -235,7 +235,7 @@ def starts_figure(curves, history=None):
                   linestyle=":", marker="x", label="yours")
     axes.set_ylim(0, 1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(color=FAINT, linewidth=0.5)
     axes.legend(fontsize=10, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
@@ -256,7 +256,7 @@ def stages_figure(shapes, size):
             boxes.append(((part, shape), [stage]))
     figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
     axes = _axes(figure, ylabel="height in pixels")
-    colours = {"image": INK, "backbone": ACCENT, "head": "#d55e00"}
+    colours = {"image": INK, "backbone": ACCENT, "head": SECOND}
     ticks = []
     for place, ((part, (channels, height, width)), stages) in enumerate(boxes):
         axes.bar(place, height, width=0.3 + 0.15 * log10(channels), color=colours[part])

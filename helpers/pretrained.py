@@ -19,26 +19,31 @@ GLYPHS = ROOT / "helpers" / "weights" / "lraspp_mobilenet_v3_large_glyphs.safete
 CURVES = GLYPHS.with_name("curves.json")  # written by benchmarks/recipes.py --store
 
 
+def own(name):
+    """The course's own weights for the model of that name; None for all but the first of MODELS, which they fit."""
+    return GLYPHS if name == MODELS[0] else None
+
+
 def start(settings):
     """The weights file that a training with `settings` starts from, or None for random numbers.
 
     That of `settings` if there is one; for *shapes* the course's own; for photographs torchvision's, which is
-    fetched. Where it cannot be, a warning says so, and the course's own have to do. Those fit the first of MODELS only.
+    fetched. Where it cannot be, a warning says so, and the course's own have to do.
     """
     if settings.weights:
         return settings.weights
     name = settings.model or MODELS[0]
-    own, called = (GLYPHS, "the course's own") if name == MODELS[0] else (None, "random numbers")
     if settings.dataset == "shapes":
-        return own
+        return own(name)
     file = published(name)
     try:
         return fetch.fetch(file, Path(torch.hub.get_dir()) / "checkpoints")
     except fetch.Unavailable as unavailable:
+        called = "the course's own" if own(name) else "random numbers"
         warnings.warn(f"torchvision's pretrained weights can't be had ({unavailable}), so the model starts from "
                       f"{called} and will learn less; put {file.name} into hub/checkpoints of torch's cache, or give "
                       "a file with WEIGHTS=", stacklevel=1)  # this line, so that it is said once
-        return own
+        return own(name)
 
 
 def weights(settings):

@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import DataLoader, Subset
 
 from helpers import export, metrics, models, pretrained, settings, shapes, transforms, voc
-from helpers.settings import MEAN, MODELS, RECIPES, STD, SettingsError
+from helpers.settings import MEAN, RECIPES, STD, SettingsError
 
 CLASS_NAMES = {"shapes": shapes.CLASS_NAMES, "voc": voc.CLASS_NAMES}
 DRAWN = 120  # fresh images, as many as the validation set has
@@ -72,7 +72,7 @@ def file(seed, path):
 def untrained(seed, name, dataset, size):
     """What the architecture `name` reaches with new final layers, before any training."""
     torch.manual_seed(0)
-    start = pretrained.GLYPHS if dataset == "shapes" and name == MODELS[0] else None  # no jail has torchvision's
+    start = pretrained.own(name) if dataset == "shapes" else None  # no jail has torchvision's
     return _on_fresh_images(models.create(name, len(CLASS_NAMES[dataset]), start), dataset, int(size), seed)
 
 
