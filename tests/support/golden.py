@@ -73,6 +73,8 @@ def model_file():
         path = notebooks.ROOT / "build" / folder / "model.safetensors"
         if path.exists() and export.load_model(path)[1]["preprocessing"]["size"] == settings.RECIPES["shapes"].size:
             return path
+    if path.exists():  # of an earlier recipe, with checkpoints that no longer fit
+        shutil.rmtree(path.parent)
     print("golden: training a model first (about a minute) ...")
     config = dataclasses.replace(settings.load(), dataset="shapes", data_root=notebooks.ROOT / "data" / "shapes",
                                  weights=None, output=path.parent, grading=False)
