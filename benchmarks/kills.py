@@ -17,7 +17,7 @@ from torch import nn
 
 from helpers import checkpoints, progress, settings, training
 
-RECIPE = settings.Recipe(size=8, batch_size=4, epochs=4, learning_rate=1e-2, scale=(1, 1))
+RECIPE = settings.Recipe(size=8, batch_size=4, epochs=4, learning_rate=1e-2, scale=(1, 1), small=(6,))
 CLASSES, IMAGES = 3, 24
 
 

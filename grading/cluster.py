@@ -35,7 +35,7 @@ def connect(address=None, workers=None):
             yield client
     else:
         with LocalCluster(n_workers=workers or os.cpu_count(), threads_per_worker=1, memory_limit=0,
-                          dashboard_address=None, silence_logs=50) as cluster, Client(cluster) as client:
+                          dashboard_address=":0", silence_logs=50) as cluster, Client(cluster) as client:
             yield client
 
 

@@ -18,7 +18,8 @@ from helpers.settings import ROOT
 # What only collects, reports and shows: changed, it regrades nobody. All else in helpers/ and grading/ decides marks
 _SHOWS = ("helpers/controls", "helpers/fetch", "helpers/handin", "helpers/notebook", "helpers/own_picture",
           "helpers/photographs", "helpers/plotting", "helpers/progress", "helpers/widgets",
-          "grading/cluster", "grading/grade", "grading/gradebook", "grading/intake/", "grading/report/")
+          "grading/adapters/", "grading/cluster", "grading/dates", "grading/giveback/", "grading/grade",
+          "grading/gradebook", "grading/intake/", "grading/one", "grading/report/")
 # ... but for these parts of them: the reference of 5.4, and what reads the cells of a notebook
 _PARTS = {"helpers/plotting.py": ("overlay",), "grading/intake/source.py": None, "grading/intake/reading.py": None}
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "nbgrader", "nbclient", "ipykernel")

@@ -12,23 +12,21 @@ import contextlib
 import json
 import secrets
 import shutil
-import statistics
 import sys
-import time
 from pathlib import Path
 
 import filelock
 
-from grading import cluster, course, gradebook, results, shard, voc_images
+from grading import cluster, course, dates, gradebook, results, shard, voc_images
+from grading.giveback import returns, targets
 from grading.intake import ingest
-from grading.report import class_report, feedback
+from grading.intake.students import as_owner
+from grading.report import class_report, feedback, history, printed, tables
 from grading.run import jail
 from helpers.files import atomic
 from helpers.settings import MODEL_FILE, ROOT, SettingsError, scheduler, show
 
 OUTPUT = ROOT / "build" / "grades"
-MANY = 10  # lines of one kind that are printed; the report has them all
-EVERY = 20  # seconds between two lines about how far it is
 
 
 def main():
@@ -53,26 +51,40 @@ def grade(arguments):
     if not course.release():
         raise SettingsError("course: expected a release in notebooks/, found none; run `make release` first")
     jail.require()  # refuses before anything is read
+    sheets, lines = returns.given(arguments.gradebook, folder)
+    wanted = targets.pairs(arguments.column, "COLUMN")
+    dates.tell(folder, arguments.due, arguments.late, arguments.extensions)
+    printed.lines(lines, "the notes")
     problems = _take_in(arguments.submissions, folder)
-    names, kept = ingest.names(folder), _kept(folder)
+    for sheet in sheets:
+        ingest.tell_times(folder, sheet.times)
+    names, records, kept = ingest.names(folder), ingest.records(folder), _kept(folder)
     if not kept:
         raise SettingsError(f"submissions: expected notebooks of this course in "
                             f"{arguments.submissions or show(folder)}, found none")
     images = voc_images.of(folder)
-    graded = []
+    graded, said = [], dates.Dates.load(folder)
     for submission, result in _graded(kept, folder, images, arguments):
-        graded.append({"student": submission.parent.parent.name, "name": names.get(submission.parent.parent.name),
-                       "timestamp": _read(submission.with_name("timestamp.txt")), **result})
+        student, name = submission.parent.parent.name, submission.stem
+        system = records[student][name].owner["system"] if name in records.get(student, ()) else ""
+        time = dates.utc(_read(submission.with_name("timestamp.txt")), system, said.of(name))
+        graded.append({"student": student, "name": names.get(student), "timestamp": time, **result})
     settings, book = course.config(), folder / "gradebook.db"
     _write(folder / "nbgrader_config.py", _config(folder))
-    gradebook.merge(book, graded, settings)
+    owners = {id: [as_owner(record.owner) for record in found.values()] for id, found in records.items()}
+    for line in gradebook.merge(book, graded, settings, owners):
+        print(f"  {line}")
     gradebook.forget(book, {(one["student"], one["assignment"]) for one in graded})
     gradebook.export(book, folder / "grades.csv", settings)
     marks = gradebook.marks(book)
     graded = results.with_marks(graded, marks)
     written, failed = feedback.write(folder, marks)
-    class_report.write(graded, {"problems": [vars(problem) for problem in problems]}, folder / "report.html")
-    _summary(graded, problems, written, failed, folder)
+    misconceptions = class_report.write(graded, {"problems": [vars(problem) for problem in problems]},
+                                        folder / "report.html", before=history.before(folder, graded))
+    tables.write(folder, graded, misconceptions, {
+        (id, name): record.file for id, found in records.items() for name, record in found.items()})
+    returned = returns.write(folder, marks, sheets, lines, wanted, arguments.scale)
+    printed.summary(graded, problems, written, failed, returned, folder)
 
 
 def _take_in(submissions, folder):
@@ -80,12 +92,10 @@ def _take_in(submissions, folder):
     if not submissions or Path(submissions).resolve() == (folder / "submitted").resolve():
         return ingest.stored(folder).problems
     intake = ingest.ingest(Path(submissions), folder)
-    for problem in intake.problems[:MANY]:
-        print(f"  {problem.file}: {problem.text}")
-    if len(intake.problems) > MANY:
-        print(f"  ... and {len(intake.problems) - MANY} more, in the report")
+    printed.lines([f"{problem.file}: {problem.text}" for problem in intake.problems], "the report")
     if not intake.submissions:
         raise SettingsError(f"submissions: expected notebooks of this course in {submissions}, found none")
+    gradebook.move(folder / "gradebook.db", intake.moved)
     return [*intake.problems, *intake.earlier]
 
 
@@ -102,7 +112,7 @@ def _graded(kept, folder, images, arguments):
     seed = _held_out_seed(folder)
     key_of, first = {}, {}
     for notebook in kept:
-        key = key_of[notebook] = _task(notebook, seed, images).key
+        key = key_of[notebook] = shard.Task.of(notebook, seed, images).key
         first.setdefault(key, notebook)
     new = [key for key in first if not _is_known(known / f"{key}.json")]
     todo = [notebook for notebook, key in key_of.items() if key in new]
@@ -115,8 +125,8 @@ def _graded(kept, folder, images, arguments):
         # the longest first, so that none is left over at the end: those with a model file, then the later notebooks
         new.sort(key=lambda key: (first[key].with_name(MODEL_FILE).exists(), first[key].stem), reverse=True)
         with cluster.connect(arguments.scheduler, arguments.workers) as client:
-            tasks = ((key, _task(first[key], seed, images)) for key in new)
-            for key, result, text in _told(cluster.grade(client, tasks), len(new)):
+            tasks = ((key, shard.Task.of(first[key], seed, images)) for key in new)
+            for key, result, text in printed.told(cluster.grade(client, tasks), len(new)):
                 if text:
                     _write(known / f"{key}.ipynb", text)
                 _write(known / f"{key}.json", json.dumps(result))
@@ -130,13 +140,6 @@ def _is_known(path):
         return not json.loads(path.read_text()).get("again")
     except (OSError, ValueError):
         return False
-
-
-def _task(notebook, seed, images):
-    model = notebook.with_name(MODEL_FILE)
-    model = model.read_bytes() if model.exists() else None
-    of_voc = model is not None and voc_images.needed(model)
-    return shard.Task(notebook.stem, notebook.read_bytes(), model, seed if model else 0, images if of_voc else "")
 
 
 def _autograded(notebook, folder):
@@ -154,22 +157,6 @@ def _deliver(notebook, graded, folder):
             _write(target, text)
 
 
-def _told(outcomes, total):
-    """`outcomes`, with a line now and then that says how far it is."""
-    start = said = time.monotonic()
-    for number, outcome in enumerate(outcomes, start=1):
-        yield outcome
-        now = time.monotonic()
-        if now - said > EVERY or number == total:
-            said, left = now, (now - start) / number * (total - number)
-            print(f"  {number} of {total} notebooks, {_minutes(now - start)}"
-                  + (f", about {_minutes(left)} left" if number < total else ""), flush=True)
-
-
-def _minutes(seconds):
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
 def _held_out_seed(folder):
     """Draws the images that models are judged on: once for a folder of grades, so that all are judged alike."""
     path = folder / "held_out_seed"
@@ -182,6 +169,7 @@ def _config(folder):
     """So that formgrader and nbgrader's commands work in the folder of grades too."""
     return (f"load_subconfig('nbgrader_config.py', path={str(ROOT)!r})\nc = get_config()\n"
             f"c.CourseDirectory.source_directory = {str(ROOT / 'solutions')!r}\n"
+            f"from grading import dates\ndates.configure(c, {str(folder)!r})\n"
             f"c.Examine.held_out_seed = {_held_out_seed(folder)}\n")
 
 
@@ -194,43 +182,10 @@ def remove(student, folder):
     if not plain or not (book.exists() and gradebook.remove(book, student) or there):
         ids = sorted(path.name for path in folder.glob("submitted/*"))
         raise SettingsError(f"REMOVE: expected the id of a student in {show(folder)}, found {student!r}; the ids are "
-                            f"{', '.join(ids[:MANY])}{', ...' if len(ids) > MANY else ''}")
+                            f"{', '.join(ids[:10])}{', ...' if len(ids) > 10 else ''}")
     for place in there:
         shutil.rmtree(place)
     print(f"{student} was taken out of {show(folder)}.")
-
-
-def _summary(graded, problems, written, failed, folder):
-    totals, flagged, ended = {}, set(), set()
-    for result in graded:
-        student = result["student"]
-        totals[student] = totals.get(student, 0) + result["score"]
-        flagged |= {student} if result["flags"] else set()
-        ended |= {student} if result["problem"] else set()
-    best = sum(map(course.max_score, course.release()))
-    by_hand = sum(each["by_hand"] for result in graded for each in result["exercises"])
-    late = sum(result["penalty"] > 0 for result in graded)
-    print(f"\n{len(totals)} students have marks; half of them have {statistics.median(totals.values()):g} or more of "
-          f"{best:g} points.")
-    if by_hand or late:
-        print(f"{_count(by_hand, 'mark was', 'marks were')} given by hand, {_count(late, 'notebook', 'notebooks')} "
-              "lost points for coming late.")
-    for students, what in ((flagged, "flagged notebooks"), (ended, "notebooks that did not run to their end")):
-        if students:
-            print(f"Please look at the {what} of {_count(len(students), 'student', 'students')}, in the report.")
-    if problems:
-        print(f"{_count(len(problems), 'file needs', 'files need')} a look, in the report.")
-    for student, name in failed:
-        print(f"No feedback page could be made for {student}, {name}; look at the notebook in formgrader.")
-    print()
-    for name, what in (("report.html", "the class on one page"), ("grades.csv", "the marks as a table"),
-                       ("feedback/", f"a page for each student and notebook, {written} of them new"),
-                       ("gradebook.db", "the marks for formgrader")):
-        print(f"{show(folder / name):28} {what}")
-
-
-def _count(number, one, more):
-    return f"{number} {one if number == 1 else more}"
 
 
 def _read(path):
@@ -262,6 +217,15 @@ def _arguments():
                         "student; left out, what was handed in before is graded again")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="where marks go (build/grades)")
     parser.add_argument("--remove", metavar="STUDENT", help="take the student with this id out first")
+    parser.add_argument("--gradebook", metavar="FILE", help="what the LMS exports: a gradebook of Canvas or Moodle, "
+                        "a grading worksheet of Moodle, or a folder of such; return/ has it filled in")
+    parser.add_argument("--column", help="where marks go: a column's title, or 01_setup=title; 02_augmentation=title")
+    parser.add_argument("--scale", action="store_true", help="marks become a share of the column's most points")
+    parser.add_argument("--due", default="", help="when notebooks are due: '2026-12-01 18:00 Europe/Berlin', or "
+                        "01_setup=...; 02_augmentation=...; none: no due date any more")
+    parser.add_argument("--extensions", default="", metavar="FILE", help="a CSV file with the columns student, until "
+                        "and, if you like, notebook; none: nobody has one any more")
+    parser.add_argument("--late", default="", help="what coming late costs: none, zero or '10%% a day, at most 50%%'")
     parser.add_argument("--scheduler", default=scheduler(), help="a Dask scheduler's address")
     parser.add_argument("--workers", type=int, help="processes on this machine (as many as it has cores)")
     arguments = parser.parse_args()

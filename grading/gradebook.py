@@ -6,6 +6,7 @@ import sqlite3
 import tempfile
 import warnings
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import nbformat
@@ -13,6 +14,7 @@ import nbgrader.api
 import sqlalchemy.exc
 from alembic.script import ScriptDirectory
 from nbgrader.api import (
+    Assignment,
     BaseCell,
     Comment,
     Grade,
@@ -32,7 +34,7 @@ from nbgrader.plugins import CsvExportPlugin
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
 from nbgrader.utils import is_grade, is_locked, is_solution, parse_utc
 
-from grading import course
+from grading import course, dates
 from helpers.settings import first_line
 
 COURSE = "segmentation-course"
@@ -65,6 +67,10 @@ class Mark:
 
     name: str
     timestamp: object = None
+    due: object = None  # in UTC as the timestamp, extension included
+    extended: bool = False
+    zone: object = None  # that people are shown times in
+    rule: str = ""  # what coming late costs
     raw_score: float = 0.0
     max_score: float = 0.0
     penalty: float = 0.0
@@ -72,6 +78,11 @@ class Mark:
     max_points: dict = field(default_factory=dict)
     by_hand: list = field(default_factory=list)
     comments: dict = field(default_factory=dict)
+
+    @property
+    def late(self):
+        """Seconds after it was due."""
+        return max(0, (self.timestamp - self.due).total_seconds()) if self.timestamp and self.due else 0
 
     @property
     def score(self):
@@ -82,6 +93,9 @@ class Mark:
 def marks(path, student=None):
     """(student, assignment) to Mark, of all or of one student."""
     found, notebooks = {}, {}
+    settings, said = course.config(), dates.Dates.load(Path(path).parent)
+    dates.configure(settings, Path(path).parent)
+    rule = dates.sentence(settings)
     with Gradebook(url(path), COURSE) as book:
         def of(query, *joins):
             """The rows of a query that lead to a submission, of `student` alone if there is one."""
@@ -90,9 +104,11 @@ def marks(path, student=None):
             query = query.join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
             return query.filter(SubmittedAssignment.student_id == student) if student else query
         rows = of(book.db.query(SubmittedNotebook.id, SubmittedNotebook.late_submission_penalty, Notebook.name,
-                                SubmittedAssignment.timestamp, Student.id, Student.first_name, Student.last_name),
+                                SubmittedAssignment.timestamp, Assignment.duedate, SubmittedAssignment.extension,
+                                Student.id, Student.first_name, Student.last_name),
                   (Notebook, SubmittedNotebook.notebook_id == Notebook.id)).join(
-            Student, SubmittedAssignment.student_id == Student.id)
+            Student, SubmittedAssignment.student_id == Student.id).join(
+            Assignment, SubmittedAssignment.assignment_id == Assignment.id)
         grades = of(book.db.query(Grade.notebook_id, GradeCell.name, Grade.score, Grade.manual_score,
                                   Grade.extra_credit, GradeCell.max_score),
                     (GradeCell, Grade.cell_id == GradeCell.id),
@@ -100,9 +116,11 @@ def marks(path, student=None):
         comments = of(book.db.query(Comment.notebook_id, BaseCell.name, Comment.manual_comment),
                       (BaseCell, Comment.cell_id == BaseCell.id),
                       (SubmittedNotebook, Comment.notebook_id == SubmittedNotebook.id))
-        for id, penalty, notebook, timestamp, owner, first, last in rows:
-            name = " ".join(filter(None, [first, last])) or owner
-            found[owner, notebook] = notebooks[id] = Mark(name, timestamp, penalty=penalty or 0.0)
+        for id, penalty, notebook, timestamp, due, more, owner, first, last in rows:
+            name, zone = " ".join(filter(None, [first, last])) or owner, said.of(notebook)
+            found[owner, notebook] = notebooks[id] = Mark(
+                name, timestamp, due and due + (more or timedelta()), bool(more), zone and zone.tzinfo, rule,
+                penalty=penalty or 0.0)
         for id, cell, score, manual, extra, most in grades:
             if mark := notebooks.get(id):
                 exercise = cell.removeprefix("test_")
@@ -118,23 +136,40 @@ def marks(path, student=None):
     return found
 
 
-def merge(path, results, config):
+def merge(path, results, config, owners=None):
     """Write all results into the gradebook at `path`; marks given by hand stay. Raises GradebookError.
 
-    A result is {"student", "name" or None, "assignment", "timestamp" or None, "exercises"}.
+    A result is {"student", "name" or None, "assignment", "timestamp" or None, "exercises"}. `owners` is id to intake's
+    owners. Due dates and the rule for lateness are those of the gradebook's folder; lines about what is wrong with
+    them come back.
     """
+    dates.configure(config, Path(path).parent)
     with _usable(path):
         add_course(path, config)
         with Gradebook(url(path), COURSE) as book:
             for result in results:
                 _write(book, result)
             book.db.commit()
+            names = {each.id: each.last_name or "" for each in book.students}
+            lines = dates.apply(Path(path).parent, book, config, owners or {}, names)
             late = [(student.id, submission.assignment.name) for student in book.students
                     for submission in student.submissions
-                    if submission.duedate or submission.notebooks[0].late_submission_penalty]
+                    if submission.total_seconds_late or submission.notebooks[0].late_submission_penalty]
         for student, assignment in late:
             AssignLatePenalties(config=config).preprocess(nbformat.v4.new_notebook(),
                                                           resources(path, assignment, student))
+        return lines
+
+
+def move(path, moved):
+    """Give work to somebody else, marks by hand included: (id before, id now, assignment) each."""
+    if moved and path.exists():
+        with _usable(path), Gradebook(url(path), COURSE) as book:
+            there = {(one.student_id, one.assignment.name): one for one in book.db.query(SubmittedAssignment)}
+            for old, new, name in moved:
+                if (old, name) in there and (new, name) not in there:
+                    there[old, name].student = book.update_or_create_student(new)
+            book.db.commit()
 
 
 def forget(path, kept):

@@ -25,18 +25,19 @@ def exercise(cell, sources):
 
 
 def said(cell):
-    """What the grader wrote on a graded cell: outcome, misconception or None, reason or None."""
+    """What the grader wrote on a graded cell: outcome, and misconception, reason and a model's mean IoU or None."""
     fields = cell.metadata.get("course", {})
     outcome = fields.get("outcome")
     return {"outcome": outcome if outcome in OUTCOMES else "not_run", "misconception": fields.get("misconception"),
-            "reason": (fields.get("reason") or "")[:MOST] or None}
+            "reason": (fields.get("reason") or "")[:MOST] or None, "mean_iou": fields.get("mean_iou")}
 
 
 def not_graded(name, reason):
     """The result of a submission of notebook `name` that could not be run at all: no points, and why."""
     exercises = [{"name": cell.metadata.nbgrader["grade_id"].removeprefix("test_"), "points": 0.0,
                   "max_points": float(cell.metadata.nbgrader["points"]), "outcome": "not_run", "misconception": None,
-                  "reason": reason, "source": ""} for cell in course.release()[name].cells if is_grade(cell)]
+                  "reason": reason, "mean_iou": None, "source": ""}
+                 for cell in course.release()[name].cells if is_grade(cell)]
     return _result(exercises, [], [], reason)
 
 

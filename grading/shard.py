@@ -13,7 +13,8 @@ import nbformat
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 
-from grading import course, gradebook, results
+from grading import course, gradebook, results, voc_images
+from grading.mark.finding import Finding
 from helpers.settings import MODEL_FILE
 
 STUDENT = "student"  # a shard does not know whose submission it grades
@@ -29,6 +30,14 @@ class Task:
     held_out_seed: int = 0
     images: str = ""  # a fingerprint of the VOC images, for a model of VOC
 
+    @classmethod
+    def of(cls, notebook, seed, images):
+        """The task of a notebook's file, with the model that lies beside it."""
+        model = notebook.with_name(MODEL_FILE)
+        model = model.read_bytes() if model.exists() else None
+        of_voc = model is not None and voc_images.needed(model)
+        return cls(notebook.stem, notebook.read_bytes(), model, seed if model else 0, images if of_voc else "")
+
     @property
     def key(self):
         """Names the result: whatever decides a mark is in it."""
@@ -42,11 +51,14 @@ def _blank_gradebook():
     return gradebook.blank(course.config())
 
 
-def grade(task):
-    """Grade one submission: its result (see `results`) with "seconds", and the autograded notebook as text."""
+def grade(task, told=None):
+    """Grade one submission: its result (see `results`) with "seconds", and the autograded notebook as text.
+
+    `told`, if given, is called with name and `Finding` of each exercise, as soon as it is examined.
+    """
     start = time.perf_counter()
     for _ in range(2):  # where nbgrader stumbles, the machine may be to blame
-        notebook, log = _autograde(task)
+        notebook, log = _autograde(task, told)
         if notebook is not None:
             notebook.metadata.setdefault("course", {})["graded"] = f"{datetime.now(UTC):%Y-%m-%d}"
             result, text = results.collect(notebook), nbformat.writes(notebook)
@@ -58,7 +70,7 @@ def grade(task):
     return {"assignment": task.assignment, **result, "seconds": round(time.perf_counter() - start, 2)}, text
 
 
-def _autograde(task):
+def _autograde(task, told):
     """The autograded notebook, or None and the last line that nbgrader logged of an error."""
     with tempfile.TemporaryDirectory(prefix="course-shard-", ignore_cleanup_errors=True) as folder:
         root = Path(folder)
@@ -69,12 +81,12 @@ def _autograde(task):
         if task.model is not None:
             (place / MODEL_FILE).write_bytes(task.model)
         (root / "gradebook.db").write_bytes(_blank_gradebook())
-        log = _convert(root, task)
+        log = _convert(root, task, told)
         graded = root / "autograded" / STUDENT / task.assignment / f"{task.assignment}.ipynb"
         return (nbformat.read(graded, as_version=4), None) if graded.exists() else (None, log)
 
 
-def _convert(root, task):
+def _convert(root, task, told):
     """Run nbgrader's converter; the last line that it logged of an error."""
     settings = course.config()
     settings.CourseDirectory.root = str(root)
@@ -85,7 +97,8 @@ def _convert(root, task):
     settings.Examine.held_out_seed = task.held_out_seed
     errors = _Errors()
     log = logging.getLogger("course.shard")
-    log.handlers, log.propagate = [errors], False
+    log.handlers, log.propagate = [errors, *([_Examined(told)] if told else [])], False
+    log.setLevel(logging.INFO if told else logging.ERROR)
     converter = Autograde(coursedir=CourseDirectory(config=settings), config=settings, log=log)
     try:
         converter.start()
@@ -105,3 +118,15 @@ class _Errors(logging.Handler):
         lines = record.getMessage().strip().splitlines()
         if lines and (self.last is None or record.getMessage().startswith("Traceback")):
             self.last = lines[-1][:300]
+
+
+class _Examined(logging.Handler):
+    """Hands on what `Examine` logs of each exercise: its name and what was found."""
+
+    def __init__(self, told):
+        super().__init__(logging.INFO)
+        self.told = told
+
+    def emit(self, record):
+        if isinstance(record.args, tuple) and len(record.args) == 2 and isinstance(record.args[1], Finding):
+            self.told(*record.args)

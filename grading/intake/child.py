@@ -42,6 +42,8 @@ class Child:
         return self
 
     def __exit__(self, *_):
+        if self._process:
+            self._process.kill()  # it has answered all that it was asked
         self._stop()
 
     def call(self, name, *arguments, seconds=SECONDS):

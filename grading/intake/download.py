@@ -54,6 +54,8 @@ class Download:
         As of `ingest.ingest`.
     known : callable
         Whether a folder's name is that of a student who is known from an earlier download.
+    student : str
+        As of `ingest.ingest`.
 
     Attributes
     ----------
@@ -64,7 +66,7 @@ class Download:
         From owners, several for a group's work, to their files.
     """
 
-    def __init__(self, path, child, waiting, release, named_regexp, known):
+    def __init__(self, path, child, waiting, release, named_regexp, known, student=""):
         self.path, self.child, self.waiting = path, child, waiting
         self.problems = []
         self.assignments = catalogue.names(release)
@@ -72,8 +74,9 @@ class Download:
         self.empty = not self.files and not refused
         wanted = [file for file in self.files if _kind(file)]
         surely = [file for file in wanted if _kind(file) != "notebook" or SURELY.fullmatch(file.name)]
-        self.layout = owners.Layout(surely or wanted or self.files, self.assignments, path.resolve().stem,
-                                    named_regexp, known, self._gradescope(), self._blackboard)
+        self.layout = owners.Alone(student, self.assignments) if student else owners.Layout(
+            surely or wanted or self.files, self.assignments, path.resolve().stem, named_regexp, known,
+            self._gradescope(), self._blackboard)
         self.problems += [(place, None, text, None) for place, text in self.layout.notes]
         for place, reason in refused:
             *parts, name = place.split("/")

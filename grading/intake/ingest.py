@@ -29,12 +29,14 @@ class Intake:
     """What a download brought.
 
     `submissions` are those of the students' notebooks that it had a file for, as they count now; `problems` are its
-    own, `earlier` those of downloads before it that still hold.
+    own, `earlier` those of downloads before it that still hold; `moved` are the (id before, id now, assignment) of
+    earlier work that is somebody else's now.
     """
 
     submissions: list
     problems: list
     earlier: list = field(default_factory=list)
+    moved: list = field(default_factory=list)
 
     def to_json(self):
         return json.dumps(asdict(self), indent=1, default=str)
@@ -51,7 +53,24 @@ def names(course):
     return Store.load(course).names
 
 
-def ingest(download, course, release=ROOT / "notebooks", named_regexp=""):
+def records(course):
+    """Id to assignment (or `MODEL`) to the Record of what counts."""
+    return Store.load(course).records
+
+
+def tell_times(course, times):
+    """Keep when work was handed in that an LMS did not write into its download; `times` is Moodle's number to ISO."""
+    store = Store.load(course)
+    for id, found in store.records.items():
+        for key, record in found.items():
+            time = times.get(record.owner["number"]) if record.owner["system"] == "moodle" else None
+            if time and key != MODEL and time != record.time:
+                record.time = time
+                store.place(id, key).with_name("timestamp.txt").write_text(time)
+    store.save()
+
+
+def ingest(download, course, release=ROOT / "notebooks", named_regexp="", student=""):
     """Take in a download; `course`/submitted holds the newest notebook and model file of each student afterwards.
 
     Parameters
@@ -65,6 +84,8 @@ def ingest(download, course, release=ROOT / "notebooks", named_regexp=""):
         The folder that `make release` wrote.
     named_regexp : str
         As of nbgrader's FileNameCollectorPlugin, for an LMS that is not known here.
+    student : str
+        Whose all of it is; "" if the download says whose each file is.
 
     Returns
     -------
@@ -86,7 +107,8 @@ def ingest(download, course, release=ROOT / "notebooks", named_regexp=""):
     store = Store.load(course)
     people = {files.shown(record.owner["name"]) for found in store.records.values() for record in found.values()}
     with Child(release) as child, tempfile.TemporaryDirectory(dir=course, prefix=".incoming-") as waiting:
-        incoming = Download(download, child, Path(waiting), release, named_regexp, people.__contains__)
+        incoming = Download(download, child, Path(waiting), release, named_regexp, people.__contains__,
+                            student)
         if incoming.empty:
             raise IngestError(f"{files.shown(download)} is empty: give the folder or zip file of the submissions.")
         return _Settlement(incoming, store).take_in()
@@ -97,13 +119,14 @@ class _Settlement:
 
     def __init__(self, download, store):
         self.download, self.store, self.problems = download, store, download.problems
-        self.child, self.waiting = download.child, download.waiting
+        self.child, self.waiting, self.moved = download.child, download.waiting, []
 
     def take_in(self):
         """Read everything, decide, and write: an Intake."""
         found, everybody = self.download.read(), Students()
         for name, numbers in self.store.together.items():
             everybody.restore(name, numbers)
+        self._unmask(found)
         for records in self.store.records.values():
             for key, record in records.items():
                 everybody.add(_as_owner(record), key)
@@ -117,15 +140,25 @@ class _Settlement:
         earlier = self.store.remember(problems, touched)
         self.store.save()
         return Intake([self.store.submission(student, key) for student, key in sorted(touched)
-                       if key in self.store.records.get(student, {}) and key != MODEL], problems, earlier)
+                       if key in self.store.records.get(student, {}) and key != MODEL], problems, earlier, self.moved)
+
+    def _unmask(self, found):
+        """Canvas gives names once grades are posted: who had none so far is known by the number of their file."""
+        named = {one.place.sequence: one.place.owners[0] for one in found if one.place.owners[0].system == "canvas"}
+        for records in self.store.records.values():
+            for record in records.values():
+                if record.owner["system"] == "canvas_anonymous" and record.sequence in named:
+                    record.owner = asdict(named[record.sequence])
 
     def _settle(self, found, everybody):
         """Write what counts; the (id, assignment) pairs that this download had a file for."""
         touched, groups = set(), defaultdict(list)
         for old, new, key in self.store.rename(everybody):
             touched.add((new, key))
-            self.problems.append((new, None, f"several people have this name: what was {old}'s {key} is now {new}'s, "
-                                  "told apart by the LMS's number", None))
+            self.moved.append((old, new, key))
+            if self.store.records[new][key].owner["system"] != "canvas":
+                self.problems.append((new, None, f"several people have this name: what was {old}'s {key} is now "
+                                      f"{new}'s, told apart by the LMS's number", None))
         for one in found:
             for owner in one.place.owners:
                 groups[everybody.id(owner), one.key, owner].append(one)

@@ -194,6 +194,17 @@ class Layout:
         return "" if _EMPTY.fullmatch(stem) else stem
 
 
+class Alone(Layout):
+    """The layout of one student's files: wherever they lie, they are all that student's."""
+
+    def __init__(self, student, assignments):
+        super().__init__([], assignments, student)
+
+    def place(self, file):
+        stem, copy = without_copy(file.name)
+        return Place((Owner("folder", self.source_name),), copy=copy, label=stem, inside=file.parts)
+
+
 def normal(name):
     """A name as one sequence of characters, whatever system wrote its accents."""
     return unicodedata.normalize("NFC", name).strip()

@@ -3,6 +3,7 @@
 import ast
 import functools
 import re
+import symtable
 import warnings
 from collections import deque
 from dataclasses import dataclass
@@ -87,6 +88,25 @@ def defined(source):
         return bindings(node)
     return [pair for block in blocks(source) for pair in (
         bindings(block.node) if block.node else [(name, None) for name in _DEF.findall(block.text)])]
+
+
+def names_taken(node):
+    """The names that a tree takes from the notebook around it, at any depth."""
+    if node is None:
+        return set()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tables = [symtable.symtable(ast.unparse(node), "cell", "exec")]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    found = set()
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        found |= {symbol.get_name() for symbol in table.get_symbols()
+                  if symbol.is_referenced() and (symbol.is_global() or table.get_type() == "module")}
+    return found
 
 
 def blanks(source):

@@ -7,6 +7,7 @@ check's words are used where an answer is wrong.
 
 import contextlib
 import dataclasses
+import os
 import pickle
 import random
 import secrets
@@ -19,15 +20,16 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 from traitlets import Integer
 
-from grading.mark import known, published, selection, trained_model
+from grading.mark import known, published, trained_model
 from grading.mark.finding import Finding
 from grading.mark.judge import LARGEST
-from grading.run import channel, jail, library
+from grading.run import channel, jail, library, selection
 from grading.run.limits import Limits
 from helpers.settings import CHECK_MIME, MODEL_FILE
 
 TRIES = 4  # rooms for one answer: after a cell that ends the process, once more without it ...
 AGAIN = 2  # ... for as long as all tries together take no more than so many times what one may
+LEFT = 300  # seconds that a judge must have left for one more question
 
 
 class Examine(NbGraderPreprocessor):
@@ -46,20 +48,37 @@ class Examine(NbGraderPreprocessor):
         skipped = set(resources.get("offending", ()))
         flags = nb.metadata.setdefault("course", {}).setdefault("flags", [])
         flags += published.flags(filter(selection.is_own, nb.cells))
-        with Judge() as judge:
-            for name, cell in graded.items():
-                if name == trained_model.NAME:
-                    found = trained_model.examine(Path(resources["metadata"]["path"], MODEL_FILE), self.held_out_seed)
-                    if found.misconception == "no_data":
-                        flags.append({"kind": "no_data", "exercise": name, "text": trained_model.NO_DATA})
-                elif name in library.exercises():
-                    own_seed = random.Random(f"{seed} {name}").randrange(2 ** 31)
-                    found = in_words(examine(nb, name, own_seed, judge, limits, skipped), cell.outputs, name)
-                else:
-                    raise library.LibraryError(f"{name} is graded and has no examination")
-                write(cell, found)
-                self.log.info("%s: %s", name, found)
+        for name, cell in graded.items():
+            if name == selection.BY_FILE:
+                found = trained_model.examine(Path(resources["metadata"]["path"], MODEL_FILE), self.held_out_seed)
+                if found.misconception == "no_data":
+                    flags.append({"kind": "no_data", "exercise": name, "text": trained_model.NO_DATA})
+            elif name in library.exercises():
+                own_seed = random.Random(f"{seed} {name}").randrange(2 ** 31)
+                found = in_words(examine(nb, name, own_seed, _judge(), limits, skipped), cell.outputs, name)
+            else:
+                raise library.LibraryError(f"{name} is graded and has no examination")
+            write(cell, found)
+            self.log.info("%s: %s", name, found)
         return nb, resources
+
+
+_judges = {}  # of this process, and of the one that it was forked from
+
+
+def _judge():
+    """The judge of this process: no student's code has been where it is, so one serves for many notebooks."""
+    judge = _judges.get(os.getpid())
+    if judge is None or judge.process.poll() is not None or judge.process.deadline < time.monotonic() + LEFT:
+        end_judge()
+        _judges[os.getpid()] = judge = Judge().__enter__()
+    return judge
+
+
+def end_judge():
+    """Ends the judge of this process, where there is one; the next notebook starts another."""
+    if judge := _judges.pop(os.getpid(), None):
+        judge.__exit__()
 
 
 class Judge:
@@ -76,8 +95,12 @@ class Judge:
         self.process.kill()
 
     def ask(self, *question):
-        channel.send(self.socket, pickle.dumps(question))
-        answer = channel.receive(self.socket, 1 << 28, lambda: self.process.poll() is None)
+        try:
+            channel.send(self.socket, pickle.dumps(question))
+            answer = channel.receive(self.socket, 1 << 28, lambda: self.process.poll() is None)
+        except BaseException:  # else the next question would be given this one's answer
+            self.process.kill()
+            raise
         if answer is None:
             raise jail.JailError("jail: the judge has ended")
         return pickle.loads(answer)  # the judge unpickles nothing of a stranger's

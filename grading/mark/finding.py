@@ -7,8 +7,9 @@ OUTCOMES = ("right", "wrong", "not_attempted", "raised", "not_run")
 
 @dataclass
 class Finding:
-    """`outcome` is one of OUTCOMES, `reason` for the student, `misconception` an id."""
+    """`outcome` is one of OUTCOMES, `reason` for the student, `misconception` an id, `mean_iou` a trained model's."""
 
     outcome: str
     reason: str | None = None
     misconception: str | None = None
+    mean_iou: float | None = None

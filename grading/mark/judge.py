@@ -3,6 +3,7 @@
 It is the one process of grading that knows what is right. What it reads from a room is JSON, within bounds.
 """
 
+import functools
 import json
 import pickle
 import secrets
@@ -27,30 +28,44 @@ def serve():
 def draw(name, seed, cells):
     """All that a room is told, pickled: the cells to run, the functions and their inputs, how to call them."""
     from helpers.exercises import EXERCISES
-    from helpers.exercises.guard import as_found
     exercise = EXERCISES[name]
-    with as_found(seed):
-        inputs = exercise.probe.inputs(seed)
     run = exercise.probe.run
     return pickle.dumps({"cells": cells, "functions": exercise.functions, "run": (run.__module__, run.__qualname__),
-                         "inputs": inputs, "seed": secrets.randbelow(2 ** 31)})
+                         "inputs": pickle.loads(_inputs(name, seed)), "seed": secrets.randbelow(2 ** 31)})
+
+
+@functools.lru_cache(maxsize=1)  # asked for twice, and pickled because an answer may change what it is given
+def _inputs(name, seed):
+    from helpers.exercises import EXERCISES
+    from helpers.exercises.guard import as_found
+    with as_found(seed):
+        return pickle.dumps(EXERCISES[name].probe.inputs(seed))
+
+
+@functools.lru_cache(maxsize=1)  # an answer that is examined again needs no other
+def _wanted(name, seed):
+    from helpers.exercises import EXERCISES
+    from helpers.exercises.guard import as_found
+    from helpers.exercises.probe import encode
+    exercise = EXERCISES[name]
+    with as_found(seed):
+        return encode(exercise.probe.run(exercise.reference, pickle.loads(_inputs(name, seed))))
 
 
 def compare(name, seed, told):
     """What the bytes that a room sent come to: {"right", "difference", "raised", "missing", "failed"}."""
     from helpers.exercises import EXERCISES
     from helpers.exercises.guard import as_found
-    from helpers.exercises.probe import difference, encode
+    from helpers.exercises.probe import difference
     exercise = EXERCISES[name]
     probe = exercise.probe
     found = read(told)
     answers = found.get("answers")
-    with as_found(seed):
-        if probe.verdict:
-            reason = probe.verdict(probe.inputs(seed), answers)
-        else:
-            wanted = encode(probe.run(exercise.reference, probe.inputs(seed)))
-            reason = difference(answers, wanted, probe.tolerance)
+    if probe.verdict:
+        with as_found(seed):
+            reason = probe.verdict(pickle.loads(_inputs(name, seed)), answers)
+    else:
+        reason = difference(answers, _wanted(name, seed), probe.tolerance)
     missing = found.get("missing")
     failed = found.get("failed") if isinstance(found.get("failed"), dict) else {}
     return {"right": reason is None, "difference": line(reason),

@@ -13,7 +13,6 @@ from grading.run import jail
 from grading.run.limits import WORK
 from helpers.settings import GOAL, MODEL_FILE, MODELS
 
-NAME = "trained_model"
 NO_DATA = ("This model knows the classes of Pascal VOC, and there are no VOC images here to run it on: grade again "
            "with DATASET=voc and DATA_ROOT= the folder that holds VOCdevkit/.")
 
@@ -28,7 +27,8 @@ def examine(path, seed=0):
                        "model to judge. Notebook 5 writes it; hand in both files.", "no_model_file")
     answer = _run(Path(path), seed)
     if "error" in answer:
-        return Finding("wrong", answer["error"], "unreadable_model")
+        said = answer["error"].removeprefix("model file: ")
+        return Finding("wrong", f"{said[:1].upper()}{said[1:].rstrip('.')}.", "unreadable_model")
     if "mean_iou" not in answer:
         return Finding("not_run", "Not graded yet: your instructor needs the VOC images.", "no_data")
     score, background = answer["mean_iou"], answer["background"]
@@ -37,12 +37,13 @@ def examine(path, seed=0):
                f"(all background {background:.3f}, untrained {untrained:.3f})")
     if score <= background:
         return Finding("wrong", f"Your model reaches {reached}: no better than calling every pixel background.",
-                       "below_baseline")
+                       "below_baseline", score)
     if score <= untrained:
-        return Finding("wrong", f"Your model reaches {reached}: no better than before its training.", "below_untrained")
+        return Finding("wrong", f"Your model reaches {reached}: no better than before its training.",
+                       "below_untrained", score)
     if score < GOAL:
-        return Finding("wrong", f"Your model reaches {reached}; the goal is {GOAL:.2f}.", "below_goal")
-    return Finding("right", f"Your model reaches {reached}: above the goal of {GOAL:.2f}.")
+        return Finding("wrong", f"Your model reaches {reached}; the goal is {GOAL:.2f}.", "below_goal", score)
+    return Finding("right", f"Your model reaches {reached}: above the goal of {GOAL:.2f}.", mean_iou=score)
 
 
 def _run(path, seed):
@@ -50,7 +51,7 @@ def _run(path, seed):
     with jail.model_file(path) as file:
         if not file:
             return {"error": "The model file is not a plain file, or far too large; hand in notebook 5's."}
-        answer = _score("file", seed, f"{WORK}/{MODEL_FILE}", files={f"{WORK}/{MODEL_FILE}": file})
+        answer = _score("file", seed, MODEL_FILE, files={f"{WORK}/{MODEL_FILE}": file})
     known = isinstance(answer, dict) and (isinstance(answer.get("error"), str) or _is_score(answer))
     return answer if known else {"error": "The model file ended its run before there was a result: it is broken, or "
                                           "far too large."}

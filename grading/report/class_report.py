@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 
 from grading import course
 from grading.report import anonymous, similar, words
+from grading.report.history import Before
 from grading.report.page import clean, render
 from helpers.files import atomic
 
@@ -20,8 +21,14 @@ KINDS = {"tampering": "Tampering", "edited": "Locked cells that were edited",
          "reference": "Answers that use the course's own solution", "no_data": "Models that could not be judged",
          "duplicate": "Exercises answered more than once"}
 EXAMPLES, BINS = 40, 10  # misconceptions that get an example, bars of a histogram
-# Clicking a column's head sorts by it; without scripts the table stands as it is, by name
+# Clicking a column's head sorts by it; without scripts the table stands as it is, by name. On paper nothing is folded
 SCRIPT = """
+const folded = [];
+addEventListener("beforeprint", () => {
+  folded.push(...document.querySelectorAll("details:not([open])"));
+  for (const fold of folded) fold.open = true;
+});
+addEventListener("afterprint", () => { while (folded.length) folded.pop().open = false; });
 for (const head of document.querySelectorAll("table.sortable thead th")) {
   const button = document.createElement("button");
   button.append(...head.childNodes);
@@ -40,16 +47,22 @@ for (const head of document.querySelectorAll("table.sortable thead th")) {
 """
 
 
-def write(results, intake, path, title="Class report"):
-    """Write the report of `results` to `path`. `intake` is {"problems": [{"file", "student", "text"}, ...]}."""
+def write(results, intake, path, title="Class report", before=None):
+    """Write the report of `results` to `path`; a dictionary for each misconception, the commonest first.
+
+    `intake` is {"problems": [{"file", "student", "text"}, ...]}, `before` the run that `history.before` gives.
+    """
+    shown = summary(results, before)
     page = render("report.html.j2", script=SCRIPT, title=clean(title, 120), outcomes=OUTCOMES,
-                  intake=intake.get("problems", []), **summary(results))
+                  intake=intake.get("problems", []), **shown)
     with atomic(path) as half_done:
         half_done.write_text(page, encoding="utf-8", newline="\n")
+    return shown["misconceptions"]
 
 
-def summary(results):
+def summary(results, before=None):
     """What the template shows, as plain data."""
+    before = before or Before()
     results = sorted(results, key=lambda result: (result["assignment"], result["student"]))
     names = sorted({result["assignment"] for result in results})
     best = {name: max(result["max_score"] for result in results if result["assignment"] == name) for name in names}
@@ -65,7 +78,8 @@ def summary(results):
                           [
                 (titles.get(name, name), histogram([result["score"] for result in results
                                                     if result["assignment"] == name], best[name])) for name in names],
-            "exercises": _exercises(results), "misconceptions": _misconceptions(results), "flags": _flags(results),
+            "exercises": _exercises(results), "misconceptions": _misconceptions(results, before),
+            "since": before.day, "flags": _flags(results),
             "groups": similar.groups(results), "repairs": _repairs(results), "labels": _labels(students)}
 
 
@@ -122,23 +136,26 @@ def _segments(counts):
     return segments
 
 
-def _misconceptions(results):
-    """The commonest first: id, exercise, how many, what the check says, and an example."""
+def _misconceptions(results, before):
+    """The commonest first: id, exercise, how many, how many more than `before`, what the check says, and an example."""
     named, handed_in = defaultdict(list), Counter()
     for result in results:
         for exercise in result["exercises"]:
             handed_in[result["assignment"], exercise["name"]] += 1
             if exercise["outcome"] == "wrong" and exercise["misconception"]:
-                named[result["assignment"], exercise["name"], exercise["misconception"]].append(exercise)
+                named[result["assignment"], exercise["name"], exercise["misconception"]].append(
+                    (result["student"], exercise))
     people = anonymous.People(results)
     rows = []
-    for (notebook, name, id), all_of_them in sorted(named.items(), key=lambda item: (-len(item[1]), item[0])):
+    for (notebook, name, id), found in sorted(named.items(), key=lambda item: (-len(item[1]), item[0])):
+        earlier, all_of_them = before.seen.get((notebook, name, id), set()), [exercise for _, exercise in found]
+        said = Counter(words.said("wrong", id, exercise["reason"]) for exercise in all_of_them)
         row = {"id": id, "title": id.replace("_", " "), "exercise": name, "notebook": notebook,
-               "count": len(all_of_them), "share": len(all_of_them) / handed_in[notebook, name], "says": "",
-               "sources": [], "example": None}
-        if len(rows) < EXAMPLES:
-            said = Counter(words.said("wrong", id, exercise["reason"]) for exercise in all_of_them)
-            row["says"] = people.hidden(min(said, key=lambda text: (-said[text], len(text), text)))
+               "count": len(all_of_them), "share": len(all_of_them) / handed_in[notebook, name],
+               "says": people.hidden(min(said, key=lambda text: (-said[text], len(text), text))),
+               "more": len({student for student, _ in found} - earlier) if before else None,
+               "new": bool(before) and not earlier, "shown": len(rows) < EXAMPLES, "sources": [], "example": None}
+        if row["shown"]:
             row["sources"] = [exercise["source"] for exercise in all_of_them if exercise["source"]]
             row["example"] = people.example(row["sources"])
         rows.append(row)

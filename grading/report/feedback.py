@@ -5,23 +5,25 @@ of grades, where something has changed. Anything in a notebook may be hostile: `
 the page's Content-Security-Policy lets nothing run or load.
 """
 
+import copy
 import functools
 import hashlib
 import json
 import re
 import shutil
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
 from markupsafe import Markup
 from nbconvert.exporters import Exporter
 from nbconvert.filters import ansi2html
+from nbformat.v4 import new_markdown_cell, new_notebook
 from nbgrader.utils import is_grade, is_solution
 
 from grading import course, gradebook, results
 from grading.report import words
-from grading.report.page import TEMPLATES, render
+from grading.report.page import TEMPLATES, clean, first, points, render
 from grading.report.passive import Passive, markdown
 from helpers.files import atomic
 
@@ -104,6 +106,11 @@ def _page_of(notebook):
     return notebook.parents[3] / "feedback" / notebook.parts[-3] / notebook.parts[-2] / f"{notebook.stem}.html"
 
 
+def page(folder, student, name):
+    """Where a student's page of a notebook lies in a folder of grades."""
+    return Path(folder) / "feedback" / student / name / f"{name}.html"
+
+
 class FeedbackExporter(Exporter):
     """The page of a notebook, for nbgrader's own command."""
 
@@ -125,8 +132,35 @@ def page_of(nb, mark, name):
     checks = [part for part in parts if part["kind"] == "check"]
     problem = about.get("problem")
     return render("feedback.html.j2", title=_title(nb, name), mark=mark, parts=parts, checks=checks,
-                  handed_in=mark.timestamp and _date(mark.timestamp, time=True), graded=_date(about.get("graded")),
+                  handed_in=_date(mark.timestamp, time=True, zone=mark.zone),
+                  late=late(mark), graded=_date(about.get("graded")),
                   problem=problem and words.without_paths(str(problem)), repairs=list(about.get("repairs", [])))
+
+
+def notebook_of(nb, mark, name):
+    """The same as a notebook, for who can only be given one: the grader's words in cells of their own."""
+    nb, _ = Passive().preprocess(copy.deepcopy(nb), {})
+    parts = [part for part in _parts(nb, mark) if part["kind"] == "check"]
+    lines = [f"# {_title(nb, name)}", "", f"**Feedback: {points(mark.score)} of {points(mark.max_score)} points**", ""]
+    lines += [late(mark), ""] if late(mark) else []
+    lines += ["| exercise | points | what happened |", "|---|---|---|"]
+    lines += [f"| {_literal(part['title'])} | {points(part['points'])} of {points(part['max_points'])} "
+              f"| {_literal(first(part['reason']))} |" for part in parts]
+    reasons, cells = iter(parts), [new_markdown_cell("\n".join(lines), id="feedback")]
+    for cell in nb.cells:
+        cells.append(cell)
+        said = ([next(reasons)["reason"]] if is_grade(cell) else []) + [mark.comments.get(
+            cell.metadata.get("nbgrader", {}).get("grade_id")) or ""]
+        if text := "\n\n".join(filter(None, said)):
+            cells.append(new_markdown_cell(f"> **Feedback.** {_literal(text)}", id=f"feedback-{len(cells)}"))
+    metadata = {key: value for key, value in nb.metadata.items() if key != "course"}
+    return new_notebook(cells=cells, metadata=metadata)
+
+
+def _literal(text):
+    """Text in which markdown finds nothing to do, as one line of a table or a quote."""
+    escaped = re.sub(r"([\\`*_{}\[\]#!|<>&$~])", r"\\\1", clean(text, 4000).strip())
+    return "<br>".join(line.strip() for line in escaped.splitlines())
 
 
 def _title(nb, name):
@@ -136,10 +170,33 @@ def _title(nb, name):
     return next((heading[1] for heading in headings if heading), course.titles().get(name, name))
 
 
-def _date(when, time=False):
+def late(mark):
+    """Which rule took which points of a notebook that came late; None if none did."""
+    if not mark.penalty:
+        return None
+    rule = f" ({mark.rule})" if mark.rule else ""
+    text = (f"{points(mark.penalty)} of {points(mark.raw_score)} points were taken off because the notebook came "
+            f"late{rule}.")
+    if not mark.late:
+        return text
+    due = _date(mark.due, time=True, zone=mark.zone) + (", with your extension" if mark.extended else "")
+    return f"{text} It was due on {due}, and came {_span(mark.late)} later."
+
+
+def _span(seconds):
+    """90000 as "1 day and 1 hour", what is less than a minute as a minute."""
+    minutes = max(1, round(seconds / 60))
+    parts = [(minutes // 1440, "day"), (minutes % 1440 // 60, "hour"), (minutes % 60, "minute")]
+    said = [f"{number} {word}{'s' * (number != 1)}" for number, word in parts if number]
+    return " and ".join(said[:2])
+
+
+def _date(when, time=False, zone=None):
     """A datetime (UTC) or an ISO date as people write it: 3 November 2026, 14:05 UTC; None for none."""
     try:
         when = datetime.fromisoformat(when) if isinstance(when, str) else when
+        if when and time and zone:
+            return _date(when.replace(tzinfo=UTC).astimezone(zone), True).replace(" UTC", f" ({zone})")
         return when and f"{when.day} {when:%B %Y}" + (f", {when:%H:%M} UTC" if time else "")
     except ValueError:
         return None

@@ -11,7 +11,8 @@ FIXED = {
 UNSAID = {"right": "Right.", "wrong": "This answer is not right yet.", "raised": "Your code stopped with an error.",
           "not_run": "This exercise was not run."}
 # Where the jail keeps the course, a kernel its cells and Python its packages
-_PATHS = ((re.compile(r"File /tmp/ipykernel_\d+/\d+\.py|/tmp/ipykernel_\d+/\d+\.py"), "your cell"),
+_PATHS = ((re.compile(r"/course/jails/\d+"), ""),
+          (re.compile(r"File /tmp/ipykernel_\d+/\d+\.py|/tmp/ipykernel_\d+/\d+\.py"), "your cell"),
           (re.compile(rf"(?:{re.escape(sys.prefix)}|{re.escape(sys.base_prefix)}|/usr)/lib\w*/python[\d.]+/"
                       r"(?:(?:site|dist)-packages/)?"), ""),
           (re.compile(r"/course/(?:work/)?"), ""))

@@ -1,20 +1,46 @@
 """The bubblewrap around the parent of all jails: what is to be seen inside, and with which environment."""
 
+import compileall
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
-from grading.run.limits import COURSE, LIBRARIES, ROOT, SOCKETS, WORK, JailError, Limits
+from grading.run.limits import COURSE, LIBRARIES, ROOT, SOCKETS, WORK, JailError, Limits, last_line
 from helpers import settings
 
 PREPARED = ROOT / "build" / "jail"
 # All of grading/ that the parent needs; what judges is there for its own forks, and imported by them alone
-_GRADING = ("__init__.py", "run/__init__.py", "run/limits.py", "run/seccomp.py", "run/inside.py", "run/room.py",
+GRADING = ("__init__.py", "run/__init__.py", "run/limits.py", "run/seccomp.py", "run/inside.py", "run/room.py",
             "run/channel.py", "mark/__init__.py", "mark/judge.py")
 _WRITABLE = ("/tmp/", f"{WORK}/")
 # 61184 to 65519 are the ids that systemd keeps for users that come and go
 _UIDS = range(61184, 65520)
+
+
+def prepare():
+    """Make what each jail reads and must not write: compiled modules, the data set, matplotlib's list of fonts."""
+    compileall.compile_dir(ROOT / "helpers", quiet=2)  # where it cannot, each kernel does so again, in 0.2 s
+    if not (ROOT / "data" / "shapes" / "VOCdevkit").exists() or not list(PREPARED.glob("fontlist-*.json")):
+        PREPARED.mkdir(parents=True, exist_ok=True)
+        code = ("import matplotlib.font_manager; from helpers import shapes, settings; "
+                "shapes.write(settings.ROOT / 'data' / 'shapes')")
+        environment = {"MPLCONFIGDIR": str(PREPARED), "PYTHONPATH": str(ROOT)}
+        made = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+        if made.returncode:
+            raise JailError(f"jail: preparing data and fonts failed: {last_line(made.stderr)}")
+
+
+def missing():
+    """Why there are no namespaces here, with the cure, or None."""
+    if sys.platform != "linux" or not shutil.which("bwrap"):
+        return ("expected Linux with bubblewrap (apt install bubblewrap, dnf install bubblewrap), found none; "
+                "on macOS or Windows, grade in a Linux virtual machine or a devcontainer")
+    tried = subprocess.run(command(["true"]), capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return (f"bubblewrap is installed, but the system forbids it ({last_line(tried.stderr)}); allow user namespaces: "
+            "sysctl kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu 24.04) or "
+            "kernel.unprivileged_userns_clone=1 (Debian), or in a container --privileged") if tried.returncode else None
 
 
 def command(argv, libraries=None, limits=Limits()):
@@ -26,10 +52,11 @@ def command(argv, libraries=None, limits=Limits()):
     """
     binds = [("/usr", "/usr"), ("/etc/ld.so.cache", "/etc/ld.so.cache"), ("/etc/alternatives", "/etc/alternatives"),
              ("/etc/localtime", "/etc/localtime"), ("/sys/devices/system/cpu", "/sys/devices/system/cpu"),
+             ("/sys/kernel/mm/transparent_hugepage",) * 2,
              *[(path, path) for path in {sys.prefix, sys.base_prefix} if path != "/usr"]]
     binds = [(outside, inside) for outside, inside in binds if os.path.exists(outside)]
     binds += [(str(ROOT / "helpers"), f"{COURSE}/helpers"), *course_files(),
-              *[(str(ROOT / "grading" / name), f"{COURSE}/grading/{name}") for name in _GRADING]]
+              *[(str(ROOT / "grading" / name), f"{COURSE}/grading/{name}") for name in GRADING]]
     binds += [(str(libraries), LIBRARIES)] if libraries else []
     late = [bind for bind in binds if bind[1].startswith(_WRITABLE)]  # bound over the memory file system they lie in
     early = [bind for bind in binds if bind not in late]

@@ -21,7 +21,7 @@ from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade
 from traitlets import Dict, Integer
 
-from grading.run import jail
+from grading.run import jail, selection
 from grading.run.kernel import Kernel
 from grading.run.limits import Limits
 from helpers.settings import MODEL_FILE
@@ -64,12 +64,11 @@ class _Run:
 
     def __init__(self, nb, limits, deadline, settings):
         self.nb, self.limits, self.deadline, self.settings = nb, limits, deadline, settings
-        self.cells = [cell for cell in nb.cells if cell.cell_type == "code"]
-        for cell in self.cells:
-            cell.outputs, cell.execution_count = [], None
-        # what stands behind the last graded cell earns nothing: exports, farewells
-        last = max((number for number, cell in enumerate(self.cells) if is_grade(cell)), default=-1)
-        self.cells = [cell for cell in self.cells[:last + 1] if cell.source.strip()]
+        for cell in nb.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        watched = selection.watched(nb)
+        self.cells, self.texts = [cell for cell, _ in watched], [text for _, text in watched]
         self.done, self.offending, self.kept = set(), set(), 0
 
     def remaining(self):
@@ -90,7 +89,7 @@ class _Run:
                 continue  # a graded cell defines nothing that a later one needs
             if time.monotonic() > self.deadline:
                 return
-            ended = kernel.execute(cell.source, min(self.settings.timeout, self.remaining()),
+            ended = kernel.execute(self.texts[number], min(self.settings.timeout, self.remaining()),
                                    is_grade(cell), self.settings.iopub_timeout)
             if not again:
                 self.keep(cell, number, ended)

@@ -8,6 +8,7 @@ call filter and the limits. When the jail's first process or whoever asked for i
 
 import contextlib
 import ctypes
+import functools
 import gc
 import importlib
 import json
@@ -39,10 +40,24 @@ _MODULES = (
     "matplotlib_inline.backend_inline",
     "ipykernel.ipkernel",
     "ipykernel.kernelapp",
+    "ipykernel.debugger",  # this and the next ones a kernel would import as it starts, in half a second
+    "IPython.core.debugger",
+    "sqlite3",
+    "IPython.core.completerlib",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "tornado.platform.asyncio",
     "ipywidgets",
     "safetensors.torch",
     "torch.utils.data",
     "tqdm.auto",
+    "requests",
+    "filelock",
+    "PIL.BmpImagePlugin",
+    "PIL.GifImagePlugin",
+    "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
+    "PIL.PpmImagePlugin",
     "IPython.core.interactiveshell",
     "grading.run.room",
 )
@@ -52,13 +67,13 @@ _READ_ONLY, _NO_SUID, _NO_DEVICES = 1, 2, 4
 _NAMESPACES = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
 
 
-def serve(listener, ready, life):
+def serve(listener, ready, life, namespaces=True):
     """The parent: import, then fork a jail for whoever connects; three file descriptors."""
     for name in _MODULES:
         importlib.import_module(name)
     if len(os.listdir("/proc/self/task")) > 1:
         sys.exit("a thread would not survive a fork")
-    fonts = {path.name: path.read_bytes() for path in Path("/tmp/matplotlib").glob("*")}
+    fonts = {path.name: path.read_bytes() for path in Path(os.environ["MPLCONFIGDIR"]).glob("*")}
     gc.collect()
     gc.freeze()  # so that the collector does not copy pages that are shared
     server = socket.socket(fileno=listener)
@@ -72,12 +87,12 @@ def serve(listener, ready, life):
         if os.fork() == 0:
             server.close()
             os.close(life)
-            _finish(lambda: _namespaces(connection, fonts))
+            finish(lambda: _begin(connection, fonts, namespaces))
         connection.close()
         os.wait()
 
 
-def _finish(work):
+def finish(work):
     """Run `work` in a child and never come back from it."""
     try:
         os._exit(work() or 0)
@@ -87,10 +102,12 @@ def _finish(work):
         os._exit(1)
 
 
-_libc = ctypes.CDLL(None, use_errno=True)
+@functools.cache
+def libc():
+    return ctypes.CDLL(None, use_errno=True)
 
 
-def _check(result):
+def check(result):
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result
@@ -98,40 +115,46 @@ def _check(result):
 
 def _mount(source, target, kind=None, flags=0, options=None):
     encode = [None if text is None else str(text).encode() for text in (source, target, kind, options)]
-    _check(_libc.mount(*encode[:3], ctypes.c_ulong(flags), encode[3]))
+    check(libc().mount(*encode[:3], ctypes.c_ulong(flags), encode[3]))
 
 
-def _namespaces(connection, fonts):
-    """New namespaces; the first child in them is their first process."""
+def _begin(connection, fonts, namespaces):
+    """Read what is asked for, and make a jail for it: with namespaces, or as another user."""
     data, files, _, _ = socket.recv_fds(connection, LARGEST, 8)
     asked = json.loads(data)
     files = dict(zip(asked["files"], files))
+    if namespaces:
+        _namespaces(connection, files, asked, fonts)
+    else:
+        importlib.import_module("grading.run.apart").begin(connection, files, asked, fonts)
+
+
+def _namespaces(connection, files, asked, fonts):
+    """New namespaces; the first child in them is their first process."""
     user, group = os.getuid(), os.getgid()
-    _check(_libc.unshare(_NAMESPACES))
+    check(libc().unshare(_NAMESPACES))
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
     Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
     if os.fork() == 0:
-        _finish(lambda: _first(connection, asked, files, fonts))
+        finish(lambda: _first(connection, asked, files, fonts))
 
 
 def _first(connection, asked, files, fonts):
     """Process 1 of a jail: lays out its files, starts what was asked for, ends when that ends or nobody watches."""
     limits = Limits(**asked["limits"])
     _lay_out(limits, asked.get("library"), fonts, {path: file for path, file in files.items() if "/" in path})
-    _check(_libc.sethostname(b"jail", 4))
-    _check(_libc.prctl(38, 1, 0, 0, 0))  # PR_SET_NO_NEW_PRIVS
+    check(libc().sethostname(b"jail", 4))
+    check(libc().prctl(38, 1, 0, 0, 0))  # PR_SET_NO_NEW_PRIVS
     for capability in range(64):
-        _libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
-    _check(_libc.capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()))
-    child = os.fork()
-    if child == 0:
+        libc().prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+    check(libc().capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()))
+    started = os.fork()
+    if started == 0:
         connection.close()
-        _finish(lambda: _child(asked, limits, files))
-    _check(_libc.prctl(4, 0, 0, 0, 0))  # PR_SET_DUMPABLE: the child must not write to this process's memory
-    null = os.open(os.devnull, os.O_RDWR)
-    for file in {0, 1, 2, *files.values()}:
-        os.dup2(null, file)
+        finish(lambda: child(asked, limits, files))
+    check(libc().prctl(4, 0, 0, 0, 0))  # PR_SET_DUMPABLE: the child must not write to this process's memory
+    close_all({0, 1, 2, *files.values()})
     connection.send(b"up")
     watched = select.poll()
     watched.register(connection, select.POLLIN | select.POLLHUP)
@@ -145,9 +168,16 @@ def _first(connection, asked, files, fonts):
                 return 0
             if not ended:
                 break
-            if ended == child:
+            if ended == started:
                 connection.send(str(os.waitstatus_to_exitcode(status)).encode())
                 return 0
+
+
+def close_all(files):
+    """Nothing can be read or written there any more."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for file in files:
+        os.dup2(null, file)
 
 
 def _lay_out(limits, library, fonts, given):
@@ -181,8 +211,15 @@ def _lay_out(limits, library, fonts, given):
         _mount(path, path, flags=_BIND | _REMOUNT | _READ_ONLY | _NO_SUID | _NO_DEVICES)
 
 
-def _child(asked, limits, files):
+_root = ""  # of a jail without namespaces: the folder that holds its own /tmp, working folder and sockets
+
+
+def child(asked, limits, files, root="", network=True):
     """What was asked for, without capabilities, limited and filtered."""
+    global _root
+    _root = root
+    with contextlib.suppress(OSError):  # where the machine's memory ends, a jail is ended before its grader
+        Path("/proc/self/oom_score_adj").write_text("500")
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     null = os.open(os.devnull, os.O_RDWR)
@@ -193,14 +230,14 @@ def _child(asked, limits, files):
     os.closerange(CHANNEL + 1 if "channel" in files else CHANNEL, 65536)
     for name, value in resources(limits).items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
-    program = seccomp.program()
+    program = seccomp.program(network)
     if program:
         code = ctypes.create_string_buffer(program, len(program))
         filter = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
-        _check(_libc.prctl(22, 2, ctypes.create_string_buffer(filter, len(filter)), 0, 0))  # PR_SET_SECCOMP
+        check(libc().prctl(22, 2, ctypes.create_string_buffer(filter, len(filter)), 0, 0))  # PR_SET_SECCOMP
     os.environ.clear()
     os.environ.update(asked["environment"])
-    os.chdir(WORK)
+    os.chdir(root + WORK)
     if "argv" in asked:
         os.execvp(asked["argv"][0], asked["argv"])
     import random
@@ -209,7 +246,8 @@ def _child(asked, limits, files):
     random.seed()
     numpy.random.seed()
     importlib.invalidate_caches()
-    sys.path[0] = ""  # as `python -m` leaves it for a notebook
+    places = asked["environment"]["PYTHONPATH"]
+    sys.path[:] = ["", *(places if path == COURSE else path for path in sys.path[1:])]  # as `python -m` leaves it
     module, function = asked["call"].split(":")
     with contextlib.suppress(KeyboardInterrupt):
         getattr(importlib.import_module(module), function)(*asked["arguments"])
@@ -219,7 +257,7 @@ def _child(asked, limits, files):
 def kernel(connection):
     """A Jupyter kernel."""
     from ipykernel import kernelapp
-    file = Path(SOCKETS, "kernel.json")
-    file.write_text(json.dumps(connection))
+    file = Path(_root + SOCKETS, "kernel.json")
+    file.write_text(json.dumps(connection | {"ip": f"{_root}{SOCKETS}/k"}))
     sys.argv = ["ipykernel_launcher"]
     kernelapp.launch_new_instance(argv=["--HistoryManager.hist_file=:memory:", "-f", str(file)])

@@ -16,7 +16,6 @@ import dataclasses
 import functools
 import json
 import os
-import shutil
 import signal
 import socket
 import stat
@@ -28,37 +27,35 @@ import threading
 import time
 from pathlib import Path
 
-from grading.run import bubblewrap, library, seccomp
+from grading.run import bubblewrap, library, seccomp, users
+from grading.run.apart import JAILS
 from grading.run.limits import EXCEEDED, MODEL_SIZE, ROOT, JailError, Limits, breach, exceeded, last_line
 
 _STARTS = 20  # seconds until a fork must be there
+# The parent's memory in pages of 2 MB where the system has them: a fork of its 400 MB then takes a third of the time
+_LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "PYTHONMALLOC": "malloc"}
+
+BUBBLEWRAP, USERS = "bubblewrap", "another user"  # the walls
+_alone = []  # not empty: one submission is graded in a container of its own, where the second wall will do
+
+
+def alone():
+    """Let `grading.run.users` be the wall where there is no bubblewrap: for a container that holds one submission."""
+    _alone.append(True)
+    require.cache_clear()
 
 
 @functools.cache
 def require():
-    """Raise JailError, in one line with the cure, where there is no jail."""
-    if sys.platform != "linux" or not shutil.which("bwrap"):
-        raise JailError("jail: expected Linux with bubblewrap (apt install bubblewrap, dnf install bubblewrap), found "
-                        "none; on macOS or Windows, grade in a Linux virtual machine or a devcontainer")
-    prepare()
-    tried = subprocess.run(bubblewrap.command(["true"]), capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if tried.returncode:
-        raise JailError(f"jail: bubblewrap is installed, but the system forbids it ({last_line(tried.stderr)}); "
-                        "allow user namespaces: sysctl kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu 24.04) "
-                        "or kernel.unprivileged_userns_clone=1 (Debian), or in a container --privileged")
-
-
-def prepare():
-    """Make what each jail reads and must not write: the embedded data set and matplotlib's list of fonts."""
-    if not (ROOT / "data" / "shapes" / "VOCdevkit").exists() or \
-            not list(bubblewrap.PREPARED.glob("fontlist-*.json")):
-        bubblewrap.PREPARED.mkdir(parents=True, exist_ok=True)
-        code = ("import matplotlib.font_manager; from helpers import shapes, settings; "
-                "shapes.write(settings.ROOT / 'data' / 'shapes')")
-        environment = {"MPLCONFIGDIR": str(bubblewrap.PREPARED), "PYTHONPATH": str(ROOT)}
-        made = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-        if made.returncode:
-            raise JailError(f"jail: preparing data and fonts failed: {last_line(made.stderr)}")
+    """The name of the wall that there is; raises JailError, in one line with the cure, where there is none."""
+    bubblewrap.prepare()
+    if not (problem := bubblewrap.missing()):
+        return BUBBLEWRAP
+    if not _alone:
+        raise JailError(f"jail: {problem}")
+    if other := users.missing():
+        raise JailError(f"jail: {problem}; and jails cannot be users here ({other})")
+    return USERS
 
 
 class _Parent:
@@ -74,10 +71,15 @@ class _Parent:
             listener.bind(self.path)
             listener.listen()
             passed = (listener.fileno(), write, watched)
-            code = f"from grading.run import inside; inside.serve{passed}"
-            self.process = subprocess.Popen(
-                bubblewrap.command([sys.executable, "-c", code], library.folder()), env=bubblewrap.environment(),
-                pass_fds=passed, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
+            wall = require()
+            code = f"from grading.run import inside; inside.serve{(*passed, wall == BUBBLEWRAP)}"
+            argv, environment = [sys.executable, "-c", code], bubblewrap.environment() | _LARGE_PAGES
+            if wall == BUBBLEWRAP:
+                argv = bubblewrap.command(argv, library.folder())
+            else:
+                argv, environment = users.command(argv, library.folder())
+            self.process = subprocess.Popen(argv, env=environment, pass_fds=passed, cwd="/", stdin=subprocess.DEVNULL,
+                                            stdout=subprocess.DEVNULL, stderr=said)
             os.close(write)
             os.close(watched)
             if ready.read() != "ready":
@@ -111,11 +113,18 @@ def _parent():
     return found.path
 
 
+def close():
+    """End what this process's jails are forked from; it comes again when it is needed."""
+    while _parents:
+        _parents.popitem()[1].close()
+
+
 class Process:
     """A jail, from outside. Its connection tells when it ends, and ends it when it is closed."""
 
-    def __init__(self, connection, pid, limits):
+    def __init__(self, connection, pid, limits, user=None):
         self.connection, self.pid, self.limits, self.status = connection, pid, limits, None
+        self.user, self.root = user, f"/proc/{pid}/root" if user is None else f"{JAILS}/{user}"  # its files, from here
         self.deadline, self.looked = time.monotonic() + limits.wall, 0
 
     def poll(self, fresh=False):
@@ -126,7 +135,7 @@ class Process:
         now = time.monotonic()
         if self.status is None and not self._ended(0) and (fresh or now > self.looked + 0.1):
             self.looked = now
-            status = breach(self.pid, self.limits) or (102 if now > self.deadline else None)
+            status = breach(self.root, self.user, self.limits) or (102 if now > self.deadline else None)
             if status:
                 self.kill(status)
         return self.status
@@ -155,7 +164,10 @@ class Process:
     def kill(self, status=-signal.SIGKILL):
         if self.status is None:
             with contextlib.suppress(OSError):
-                os.kill(self.pid, signal.SIGKILL)  # all of the jail dies with its first process
+                if self.user is None:
+                    os.kill(self.pid, signal.SIGKILL)  # all of the jail dies with its first process
+                else:
+                    self.connection.shutdown(socket.SHUT_WR)  # its keeper ends all of the user's
             self._ended(5)  # when its end is heard, nothing of it is left
             self.status = status
             self.connection.close()
@@ -181,9 +193,10 @@ def start(work, files=None, limits=Limits(), library=None):
             socket.send_fds(connection, [json.dumps(asked).encode()], [file.fileno() for file in files.values()])
             connection.settimeout(_STARTS)
             data, control, _, _ = connection.recvmsg(16, socket.CMSG_SPACE(12))
-            if data != b"up":
+            if not data.startswith(b"up"):
                 raise OSError("nothing was forked")
-            return Process(connection, struct.unpack("iii", control[0][2])[0], limits)  # the id as it is outside
+            pid = struct.unpack("iii", control[0][2])[0]  # as it is outside
+            return Process(connection, pid, limits, int(data[2:]) if data[2:] else None)
         except (OSError, IndexError) as error:
             connection.close()
             if not again:
@@ -253,8 +266,7 @@ ESCAPES = {
 
 def check():
     """Say what the jail is and try what must fail inside; raises JailError if something does not."""
-    require()
-    print(f"jail: bubblewrap, system calls {'filtered' if seccomp.program() else 'not filtered'}")
+    print(f"jail: {require()}, system calls {'filtered' if seccomp.program() else 'not filtered'}")
     print("limits:", ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(Limits()).items()))
     inside = run([sys.executable, "-c", "import helpers.metrics"])
     if inside.returncode:

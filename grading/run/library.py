@@ -14,13 +14,13 @@ import hashlib
 import json
 import py_compile
 import subprocess
-import symtable
 import sys
 import tempfile
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from grading.intake.source import names_taken
 from grading.run.limits import ROOT, JailError, last_line
 
 SOURCES = ROOT / "helpers"
@@ -87,7 +87,7 @@ class LibraryError(RuntimeError):
 @cache
 def folder():
     """The folder with a library for each exercise, made if it is not there yet; raises JailError."""
-    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest = hashlib.sha256(Path(__file__).read_bytes() + (ROOT / "grading" / "intake" / "source.py").read_bytes())
     for path in sorted(SOURCES.rglob("*.py")):
         digest.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     place = ROOT / "build" / "libraries" / digest.hexdigest()[:16]
@@ -156,17 +156,6 @@ def _leads_to(statement):
     return None
 
 
-def _globals(statement):
-    """The names that a statement takes from its module."""
-    found, tables = set(), [symtable.symtable(ast.unparse(statement), "statement", "exec")]
-    while tables:
-        table = tables.pop()
-        tables += table.get_children()
-        found |= {symbol.get_name() for symbol in table.get_symbols()
-                  if symbol.is_referenced() and (symbol.is_global() or table.get_type() == "module")}
-    return found
-
-
 def closure(roots, forbidden):
     """Module name to the numbers of the statements that the `roots`, (module, name) pairs, need in the end.
 
@@ -197,7 +186,7 @@ def closure(roots, forbidden):
 
 def _needs(source, statement):
     """The (module, name) pairs that a statement refers to."""
-    taken = _globals(statement) & source.binds.keys()
+    taken = names_taken(statement) & source.binds.keys()
     modules = {}
     for name in taken:
         targets = [_leads_to(source.statements[number]) for number in source.binds[name]]

@@ -58,26 +58,48 @@ def resources(limits):
             "DATA": 2 * limits.memory, "CORE": 0, "MSGQUEUE": 0}
 
 
-def breach(pid, limits):
-    """The limit, as one of `EXCEEDED`, that the jail of process `pid` is at or beyond, or None."""
-    if _memory(pid) > limits.memory:
+def breach(root, user, limits):
+    """The limit, as one of `EXCEEDED`, that a jail is at or beyond, or None.
+
+    `root` is where its files are seen from outside; `user` is the one that its processes run as, where it has no
+    namespaces of its own, else None.
+    """
+    if _memory(Path(root, "proc") if user is None else Path("/proc"), user) > limits.memory:
         return 101
     for folder in ("/tmp", "/dev/shm", WORK):
         with contextlib.suppress(OSError):
-            found = os.statvfs(f"/proc/{pid}/root{folder}")
-            if found.f_files - found.f_ffree > 0.9 * limits.entries or found.f_bavail < 0.1 * found.f_blocks:
+            if _full(root + folder, limits) if user is None else _large(root + folder, limits):
                 return 103
     return None
 
 
-def _memory(pid):
-    """Bytes that the processes of the jail around `pid` hold: their own, and what they share among them."""
+def _full(folder, limits):
+    """Whether a file system of the jail's own is about to be full."""
+    found = os.statvfs(folder)
+    return found.f_files - found.f_ffree > 0.9 * limits.entries or found.f_bavail < 0.1 * found.f_blocks
+
+
+def _large(folder, limits):
+    """Whether a folder holds about as much as it may."""
+    size = entries = 0
+    for place, folders, names in os.walk(folder):
+        entries += len(folders) + len(names)
+        for name in names:
+            with contextlib.suppress(OSError):
+                size += 512 * os.lstat(os.path.join(place, name)).st_blocks
+        if entries > 0.9 * limits.entries or size > 0.9 * limits.disk:
+            return True
+    return False
+
+
+def _memory(processes, user):
+    """Bytes that the processes listed there hold, of one user if given: their own, and what they share among them."""
     total = 0
     with contextlib.suppress(OSError):
-        inside = Path("/proc", str(pid), "root", "proc")  # lists the jail's processes alone
-        for child in filter(str.isdigit, os.listdir(inside)):
+        for child in filter(str.isdigit, os.listdir(processes)):
             with contextlib.suppress(OSError):
-                for line in Path(inside, child, "status").read_text().splitlines():
-                    if line.startswith(("RssAnon:", "RssShmem:")):
-                        total += 1024 * int(line.split()[1])
+                status = Path(processes, child, "status").read_text()
+                if user is None or f"\nUid:\t{user}\t" in status:
+                    total += sum(1024 * int(line.split()[1]) for line in status.splitlines()
+                                 if line.startswith(("RssAnon:", "RssShmem:")))
     return total

@@ -24,7 +24,7 @@ _REFUSED = {
 }
 _CLONE3, _CLONE, _SOCKET, _MMAP = (435, 435), (56, 220), (41, 198), (9, 222)
 _NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
-_FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6
+_FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6: the network namespace has no network
 _NETLINK, _NETLINK_ROUTE = 16, 0  # to list network interfaces, as ZeroMQ does
 _SHARED, _ANONYMOUS = 0x01, 0x20
 
@@ -33,8 +33,12 @@ _ALLOW, _KILL = 0x7FFF0000, 0x80000000
 _NUMBER, _ARCH, _ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
 
 
-def program():
-    """The filter as bytes (an array of struct sock_filter), or None on a machine it is not written for."""
+def program(network=True):
+    """The filter as bytes (an array of struct sock_filter), or None on a machine it is not written for.
+
+    Without `network`, where no namespace keeps it away, there are no sockets but those of this machine.
+    """
+    families = _FAMILIES if network else _FAMILIES[:1]
     machine = {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
     if machine not in _ARCHITECTURE:
         return None
@@ -47,8 +51,8 @@ def program():
     code += [(_EQUAL, 0, 1, _CLONE3[here]), _fail(errno.ENOSYS)]
     code += [(_EQUAL, 0, 4, _CLONE[here]), _argument(0), (_ANY_BIT, 0, 1, _NEW_NAMESPACES), _fail(errno.EPERM),
              (_RETURN, 0, 0, _ALLOW)]
-    code += [(_EQUAL, 0, 6 + len(_FAMILIES), _SOCKET[here]), _argument(0),
-             *[(_EQUAL, len(_FAMILIES) + 3 - index, 0, family) for index, family in enumerate(_FAMILIES)],
+    code += [(_EQUAL, 0, 6 + len(families), _SOCKET[here]), _argument(0),
+             *[(_EQUAL, len(families) + 3 - index, 0, family) for index, family in enumerate(families)],
              (_EQUAL, 0, 1, _NETLINK), _argument(2), (_EQUAL, 1, 0, _NETLINK_ROUTE),
              _fail(errno.EAFNOSUPPORT), (_RETURN, 0, 0, _ALLOW)]
     code += [(_EQUAL, 0, 5, _MMAP[here]), _argument(3), (_ANY_BIT, 0, 2, _SHARED), (_ANY_BIT, 0, 1, _ANONYMOUS),

@@ -9,6 +9,7 @@ import ast
 import dataclasses
 import inspect
 import textwrap
+from pathlib import Path
 
 MARK = "left-behind-by-an-attack"  # in the name of whatever an attack writes
 
@@ -64,9 +65,10 @@ def body(function):
 
 
 def preamble(course, root, port):
-    """What the attackers know: where the grader's files lie, and a port and a socket that listen outside."""
+    """What the attackers know: where the grader and its files are at home, a port and a socket that listen outside."""
     return textwrap.dedent(f"""\
         COURSE, ROOT, PORT, MARK = {str(course)!r}, {str(root)!r}, {port}, {MARK!r}
+        HOME = {str(Path.home())!r}
         def attempt(call, *args, **kwargs):
             try:
                 found = call(*args, **kwargs)

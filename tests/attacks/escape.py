@@ -8,9 +8,9 @@ from tests.attacks import cell
 def reads_what_is_not_its_own():
     import glob
     from pathlib import Path
-    for path in (f"{ROOT}/solutions/01_setup/01_setup.ipynb", f"{ROOT}/grading/judge.py", f"{ROOT}/gradebook.db",
+    for path in (f"{ROOT}/solutions/01_setup/01_setup.ipynb", f"{ROOT}/grading/mark/judge.py", f"{ROOT}/gradebook.db",
                  f"{ROOT}/nbgrader_config.py", f"{COURSE}/gradebook.db", f"{COURSE}/submitted", f"{COURSE}/source",
-                 "/etc/shadow", "/etc/hostname", "/root/.bashrc", "/var/log/dpkg.log"):
+                 "/etc/shadow", "/etc/hostname", f"{HOME}/.bashrc", "/var/log/dpkg.log"):
         attempt(lambda: Path(path).is_dir() and list(Path(path).iterdir())[0] or Path(path).read_bytes())
     for pattern in ("/home/*", "/mnt/*", f"{COURSE}/*", "/course/*/*.ipynb", "/*/gradebook.db"):
         attempt(lambda: glob.glob(pattern)[0])

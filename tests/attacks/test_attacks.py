@@ -21,6 +21,7 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import PyFileConfigLoader
 
+from grading.mark import examine
 from grading.run import jail
 from helpers.settings import ROOT
 from tests import attacks
@@ -57,7 +58,7 @@ def settings(course, seed):
     config.CourseDirectory.db_url = f"sqlite:///{course}/gradebook.db"
     config.RestoreAnswers.release = str(course / "release")
     config.Examine.seed = seed
-    config.JailedExecute.timeout = 12
+    config.JailedExecute.timeout, config.Examine.timeout = 8, 20
     config.JailedExecute.limits = {"wall": 300, "memory": 2 ** 31, "disk": 2 ** 26}
     return config
 
@@ -120,6 +121,11 @@ def jails():
     return [name for name in found if name != "bwrap"][1:]
 
 
+def leaks(student):
+    """Whether an attack may see more behind the second wall, as docs/gradescope.md says."""
+    return jail.require() == jail.USERS and student in ("reads_what_is_not_its_own", "reaches_sockets_of_the_host")
+
+
 @pytest.fixture
 def listener():
     """A port of this machine, and an abstract socket, that nobody may reach; yields the port."""
@@ -167,7 +173,7 @@ def test_a_hostile_submission_earns_what_its_honest_part_earns(batch, tmp_path, 
         graded = (tmp_path / "autograded" / student / NAME / f"{NAME}.ipynb").read_text()
         for cell in nbformat.reads(graded, as_version=4).cells:
             printed = [output.text for output in cell.get("outputs", []) if output.output_type == "stream"]
-            assert "BREACH" not in "".join(printed), (student, printed)
+            assert "BREACH" not in "".join(printed) or leaks(student), (student, printed)
             shown = [mime for output in cell.get("outputs", []) for mime in output.get("data", {})]
             assert not {"text/html", "application/javascript", "image/svg+xml"} & set(shown), student
         assert len(graded) < 12_000_000, student
@@ -175,6 +181,7 @@ def test_a_hostile_submission_earns_what_its_honest_part_earns(batch, tmp_path, 
     assert left_behind(ROOT / "helpers", ROOT / "data", tmp_path / "autograded", "/dev/shm", scratch) == []
     assert not [path for path in Path("/tmp").glob(f"*{attacks.MARK}*")]
     assert [path.name for path in scratch.iterdir() if path.name.startswith("cj-")] == []
+    examine.end_judge()  # it has seen no student's code, and would serve the next notebook
     assert jails() == []
     assert threading.active_count() <= threads + 2
     shutil.rmtree(scratch)

@@ -17,7 +17,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_output
 from nbgrader.apps import NbGrader
 
-from grading import cluster, course, grade, gradebook, results
+from grading import cluster, course, grade, gradebook, results, shard
 from grading.restore import answers as restore
 from grading.run import jail
 from tests.support import golden
@@ -98,14 +98,15 @@ def classroom(monkeypatch):
     monkeypatch.setattr(jail, "backend", lambda: "none", raising=False)
     monkeypatch.setattr(jail, "require", lambda: None, raising=False)
 
-    def run(folder, download=None, remove=None):
+    def run(folder, download=None, remove=None, **more):
         if remove:
             grade.remove(remove, folder)
         folder.mkdir(exist_ok=True)
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            grade.grade(types.SimpleNamespace(output=folder, submissions=download and str(download), scheduler=None,
-                                              workers=1))
+            grade.grade(types.SimpleNamespace(**{
+                "output": folder, "submissions": download and str(download), "scheduler": None, "workers": 1,
+                "gradebook": None, "column": None, "scale": False, "due": "", "late": "", "extensions": ""} | more))
         return printed.getvalue()
     return run
 
@@ -311,15 +312,15 @@ def test_a_model_of_voc_is_graded_again_when_there_are_images(tmp_path, two, cla
         (data / "VOCdevkit" / "VOC2012" / place).mkdir(parents=True)
         (data / "VOCdevkit" / "VOC2012" / place / name).write_text("a")
     monkeypatch.delenv("COURSE_DATASET", raising=False)
-    without_images = grade._task(notebook, 1, voc_images.of(tmp_path)).key
+    without_images = shard.Task.of(notebook, 1, voc_images.of(tmp_path)).key
     monkeypatch.setenv("COURSE_DATASET", "voc")
     monkeypatch.setenv("COURSE_DATA_ROOT", str(data))
-    key = grade._task(notebook, 1, voc_images.of(tmp_path)).key
+    key = shard.Task.of(notebook, 1, voc_images.of(tmp_path)).key
     assert key != without_images
     monkeypatch.delenv("COURSE_DATASET")
     monkeypatch.delenv("COURSE_DATA_ROOT")
-    assert grade._task(notebook, 1, voc_images.of(tmp_path)).key == key  # it is remembered
+    assert shard.Task.of(notebook, 1, voc_images.of(tmp_path)).key == key  # it is remembered
     (data / "VOCdevkit" / "VOC2012" / "JPEGImages" / "a.jpg").write_text("another")
-    assert grade._task(notebook, 1, voc_images.of(tmp_path)).key != key
+    assert shard.Task.of(notebook, 1, voc_images.of(tmp_path)).key != key
     other = notebook.parent.parent / "bob" / "01_setup.ipynb"
-    assert grade._task(other, 1, "some images").key == grade._task(other, 1, "").key  # no model, no images
+    assert shard.Task.of(other, 1, "some images").key == shard.Task.of(other, 1, "").key  # no model, no images

@@ -19,6 +19,7 @@ from traitlets.config import Config
 
 from grading import gradebook
 from grading.report import feedback, words
+from grading.run.limits import WORK
 from helpers.settings import CHECK_MIME, ROOT
 from tests.support import axe
 from tests.support.hostile import HOSTILE, RUN, chromium, visit  # noqa: F401 (chromium is a fixture)
@@ -212,7 +213,7 @@ def test_a_header_is_the_graders_alone(tmp_path):
     (("wrong", "grey_levels", "It returned 38."), "It returned 38."), (("raised", None, None),
      "Your code stopped with an error."), (("invented", None, None), "This exercise was not run."),
     (("raised", None, "NameError: x\n  File /tmp/ipykernel_71/123.py:3\n  File /course/helpers/voc.py:9, and "
-      "/course/work/a.png"), "NameError: x\n  your cell:3\n  File helpers/voc.py:9, and a.png")])
+      f"{WORK}/a.png"), "NameError: x\n  your cell:3\n  File helpers/voc.py:9, and a.png")])
 def test_sentences_come_from_the_fields_and_show_no_folder_of_the_grader(said, sentence):
     assert words.said(*said) == sentence
 
@@ -364,3 +365,24 @@ def test_the_page_fits_a_telephone_and_a_sheet_of_paper(ordinary_page, chromium,
 
 def test_no_word_is_cut_on_a_telephone(ordinary_page, chromium):  # noqa: F811
     assert [word for word in axe.broken_words(chromium, ordinary_page) if len(word) < 40] == []  # none fits the others
+
+
+def test_feedback_as_a_notebook_says_the_same_and_its_words_are_no_markdown():
+    notebook = solution()
+    for cell in notebook.cells:
+        if kind(cell).get("grade_id") == "test_load_target":
+            cell.metadata["course"] = {"outcome": "wrong",
+                                       "reason": "It returned [38](x) <b>&amp;\n$x$ | `y`_z_ (void)."}
+    mark = gradebook.Mark("Ada", raw_score=18.0, max_score=20.0, penalty=2.0, rule="ten a day",
+                          points={"load_target": 6.0}, max_points={"load_target": 8.0},
+                          comments={"load_target": "Well *done*."})
+    made = feedback.notebook_of(notebook, mark, NAME)
+    nbformat.validate(made)
+    text = "\n".join(cell.source for cell in made.cells if cell.id.startswith("feedback"))
+    assert "**Feedback: 16 of 20 points**" in text
+    assert "2 of 18 points were taken off because the notebook came late (ten a day)." in text
+    assert "| 1.2 Load a mask | 6 of 8 | It returned \\[38\\](x) \\<b\\>\\&amp; |" in text
+    assert "> **Feedback.** It returned \\[38\\](x) \\<b\\>\\&amp;<br>\\$x\\$ \\| \\`y\\`\\_z\\_ (void)." in text
+    assert "> **Feedback.** Well \\*done\\*." in text
+    assert [cell.source for cell in made.cells if not cell.id.startswith("feedback")] == [
+        cell.source for cell in feedback.Passive().preprocess(notebook, {})[0].cells]

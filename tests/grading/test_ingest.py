@@ -17,6 +17,7 @@ from nbgrader.utils import parse_utc
 
 from grading.intake import download, files, ingest, reading, students
 from tests.support import golden
+from tests.support.lms import zipped
 from tools import notebooks
 
 
@@ -45,14 +46,6 @@ def tree(folder, files):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
     return folder
-
-
-def zipped(files):
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return stream.getvalue()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from grading.run import bubblewrap, jail, kernel, seccomp
 from grading.run.execute import JailedExecute
+from grading.run.limits import WORK
 from helpers.settings import ROOT
 
 
@@ -45,9 +46,10 @@ def test_a_jail_that_does_not_hold_is_told(jailed, monkeypatch):
 def test_an_ordinary_user_has_the_same_jail(jailed, tmp_path):
     reachable = [word for prefix in {sys.prefix, sys.base_prefix, str(ROOT)}
                  for word in ("--ro-bind", prefix, prefix)]
-    hidden = ["--tmpfs", "/root"] if sys.base_prefix.startswith("/root/") else []
-    for parent in reversed(Path(sys.base_prefix).parents):
-        hidden += ["--dir", str(parent)] if hidden and str(parent).startswith("/root/") else []
+    home, parents = Path.home(), Path(sys.base_prefix).parents  # root's own folder is closed to others
+    hidden = ["--tmpfs", str(home)] if home in parents else []
+    for parent in reversed(parents):
+        hidden += ["--dir", str(parent)] if home in parent.parents else []
     run = subprocess.run(
         ["bwrap", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--dev-bind", "/", "/", *hidden, *reachable,
          "--", "setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", "--inh-caps=-all",
@@ -77,8 +79,8 @@ def test_files_are_seen_where_they_are_asked_for_and_cannot_be_changed(jailed, t
     given.write_text("hello")
     given.chmod(0o600)  # for the grader alone
     with given.open("rb") as file:
-        run = python("print(open('/course/work/given.txt').read()); open('/course/work/given.txt', 'a')",
-                     files={"/course/work/given.txt": file})
+        run = python(f"print(open('{WORK}/given.txt').read()); open('{WORK}/given.txt', 'a')",
+                     files={f"{WORK}/given.txt": file})
     assert run.stdout == "hello\n" and "Read-only" in run.stderr and given.read_text() == "hello"
 
 
@@ -216,7 +218,7 @@ def notebook(*cells):
     made = new_notebook()
     for cell in cells:
         grade_id, code = cell if isinstance(cell, tuple) else (None, cell)
-        made.cells.append(new_code_cell(code))
+        made.cells.append(new_code_cell(code, id=f"student-{len(made.cells)}"))
         if grade_id:
             made.cells[-1].metadata["nbgrader"] = {"grade": True, "solution": False, "grade_id": grade_id, "points": 1}
     return made
@@ -239,6 +241,14 @@ def test_an_answer_that_kills_costs_only_itself(jailed):
                     "y = x + 1", ("three", "assert y == 2"))
     assert fate(made) == ["ok", "ok", "ok", "KernelDied", "ok", "ok"]
     assert made.metadata["course"]["problem"] == "This cell was stopped: it ended the Python process."
+
+
+@pytest.mark.parametrize("parent", [{}, {"msg_id": None}, {"msg_id": []}])
+def test_a_message_that_answers_nobody_is_passed_over(jailed, parent):
+    send = ("kernel = get_ipython().kernel\n"
+            f"kernel.session.send(kernel.iopub_socket, 'status', {{'execution_state': 'starting'}}, parent={parent})")
+    made = executed(send, ("one", f"{send}\nassert True"), ("two", "assert True"))
+    assert fate(made) == ["ok", "ok", "ok"]
 
 
 def test_what_ran_before_a_death_keeps_its_outputs(jailed):

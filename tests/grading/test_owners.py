@@ -111,6 +111,13 @@ def test_gradescopes_metadata_names_students_and_groups(taken_in):  # noqa: F811
     assert {one.time for one in submissions.values()} == {"2026-11-22 10:00:00"}
 
 
+def test_gradescopes_metadata_names_the_only_one_who_has_handed_in(taken_in):  # noqa: F811
+    meta = {"submission_1": {":submitters": [{":name": "Ada", ":sid": None, ":email": "ada@x.org"}]}}
+    submissions, problems = taken_in({"assignment_9_export/submission_metadata.yml": yaml.safe_dump(meta).encode(),
+                                      "assignment_9_export/submission_1/x.ipynb": ONE[1]})
+    assert [one.name for one in submissions.values()] == ["Ada"] and problems == []
+
+
 @pytest.mark.parametrize("text", [
     b"a: &a [x]\n" + b"".join(b"%c: &%c [*%c, *%c, *%c, *%c, *%c, *%c, *%c, *%c]\n" % ((c + 1, c + 1) + (c,) * 8)
                               for c in range(97, 120)),

@@ -1,11 +1,13 @@
 """The class report, and the answers that are nearer to each other than chance explains."""
 
+import csv
 import re
+from datetime import date
 
 import pytest
 from bs4 import BeautifulSoup
 
-from grading.report import anonymous, class_report, similar
+from grading.report import anonymous, class_report, history, similar, tables
 from tests.support import axe, classroom
 from tests.support.hostile import HOSTILE, chromium, visit  # noqa: F401 (chromium is a fixture)
 
@@ -66,6 +68,55 @@ def test_a_misconception_is_named_counted_and_explained(tmp_path):
     assert mistake.p.text == "2 students, 100 % of those who handed it in"
     assert mistake.select(".said")[0].text == "load_target returned 38 for …'s mask.\n" \
         "See exercise 1.2 in this notebook."
+
+
+def wrong(id, student="ada"):
+    exercise = result()["exercises"][1] | {"misconception": id}
+    return result(student, student, exercises=[exercise])
+
+
+def test_what_is_new_is_told_from_the_last_run_with_another_outcome(tmp_path):
+    runs = [[wrong("grey_levels")], [wrong("grey_levels"), wrong("clamped", "bob")], [wrong("clamped", "bob")]]
+    days = [date(2026, 11, day) for day in (3, 10, 17)]
+    assert not history.before(tmp_path, runs[0], days[0])
+    for turn in range(2):  # graded again with the same outcome: what is new stays new
+        before = history.before(tmp_path, runs[1], days[1 + turn])
+        rows = class_report.write(runs[1], {}, tmp_path / "report.html", before=before)
+        assert before.day == days[0]
+        assert {row["id"]: (row["new"], row["more"]) for row in rows} == {
+            "grey_levels": (False, 0), "clamped": (True, 1)}
+    page = BeautifulSoup((tmp_path / "report.html").read_text(encoding="utf-8"), "html.parser")
+    assert [head.text for head in page.select("h2")][2] == "New since 3 November 2026"
+    assert [cell.text for cell in page.select("[aria-label='New misconceptions'] tbody tr > *")] == [
+        "1.2 Load a mask", "clamped (1)"]
+    class_report.write(runs[2], {}, tmp_path / "report.html", before=history.before(tmp_path, runs[2], days[2]))
+    assert "No misconception is new." in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", ["", "[", "[[1, 2]]", "{}", '[["yesterday", []]]', "[[\"2026-11-03\", 7]]"])
+def test_a_memory_that_cannot_be_read_counts_as_none(text, tmp_path):
+    (tmp_path / history.FILE).write_text(text)
+    assert not history.before(tmp_path, [wrong("grey_levels")])
+
+
+def test_results_are_data_that_no_spreadsheet_runs(tmp_path):
+    evil = result("=cmd", "@SUM(A1)", flags=[{"kind": "reference", "exercise": "load_target", "text": "x"}])
+    evil["exercises"][1] |= {"reason": "-2+3\n=HYPERLINK(1)", "by_hand": True}
+    rows = class_report.write([evil, wrong("grey_levels")], {}, tmp_path / "report.html")
+    tables.write(tmp_path, [evil, wrong("grey_levels")], rows, {("=cmd", "01_setup"): "+a/01_setup.ipynb"})
+    found = {}
+    for name in ("exercises", "misconceptions"):
+        assert (tmp_path / f"{name}.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+        with (tmp_path / f"{name}.csv").open(newline="", encoding="utf-8-sig") as file:
+            found[name] = list(csv.DictReader(file))
+    assert [(row["student"], row["exercise"], row["points"], row["outcome"]) for row in found["exercises"]] == [
+        ("'=cmd", "choose_device", "4", "right"), ("'=cmd", "load_target", "0", "wrong"),
+        ("ada", "load_target", "0", "wrong")]
+    row = found["exercises"][1]
+    assert row == row | {"name": "'@SUM(A1)", "misconception": "grey_levels", "flags": "reference", "by_hand": "yes",
+                         "reason": "'-2+3 =HYPERLINK(1)", "file": "'+a/01_setup.ipynb", "title": "1.2 Load a mask"}
+    assert [(row["misconception"], row["students"], row["share"], row["new"]) for row in found["misconceptions"]] == [
+        ("grey_levels", "2", "1", "")]
 
 
 def test_an_example_does_not_say_whose_it_is(tmp_path):
@@ -246,7 +297,7 @@ def ordinary_report(tmp_path_factory):
     results, intake = classroom.results(70, seed=8)
     results = classroom.copied(results, results[0]["student"], results[-1]["student"])
     path = tmp_path_factory.mktemp("report") / "report.html"
-    class_report.write(results, intake, path)
+    class_report.write(results, intake, path, before=history.Before(date(2026, 11, 3)))
     return path
 
 
@@ -256,6 +307,34 @@ def test_everybody_can_read_the_report(ordinary_report, chromium, scheme, width)
     assert axe.complaints(chromium, ordinary_report, scheme, width) == []
 
 
+def test_the_report_is_used_with_the_keyboard_and_printed_unfolded(ordinary_report, chromium):  # noqa: F811
+    page = chromium.new_page()
+    page.goto(ordinary_report.as_uri())
+    page.locator("details:has(table.sortable) > summary").press("Enter")
+    head = page.locator("table.sortable thead th").nth(1)
+    head.locator("button").press("Enter")
+    assert head.get_attribute("aria-sort") == "descending"
+    scores = [float(text.replace("–", "-1")) for text in page.locator(
+        "table.sortable tbody tr > :nth-child(2)").all_inner_texts()]
+    assert scores == sorted(scores, reverse=True)
+    folded = page.locator("details:not([open])").count()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert folded and page.locator("details:not([open])").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details:not([open])").count() == folded
+    page.close()
+
+
 @pytest.mark.parametrize("width, media", [(400, "screen"), (700, "print")])
 def test_the_report_fits_a_telephone_and_a_sheet_of_paper(ordinary_report, chromium, width, media):  # noqa: F811
     assert axe.overflow(chromium, ordinary_report, width, media) <= 0
+
+
+def test_on_a_telephone_no_flag_has_to_be_scrolled_to(ordinary_report, chromium):  # noqa: F811
+    page = chromium.new_page(viewport={"width": 400, "height": 900})
+    page.goto(ordinary_report.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+    wider = page.locator("table.flags").evaluate_all(
+        "tables => tables.map(table => table.parentElement.scrollWidth - table.parentElement.clientWidth)")
+    page.close()
+    assert wider and max(wider) <= 0

@@ -136,6 +136,16 @@ def test_a_hostile_header_is_one_line(text, tmp_path):
     assert "\n" not in str(raised.value) and len(str(raised.value)) < 400
 
 
+@pytest.mark.parametrize("make, says", [
+    (bare_tensors, "its class names are missing"), (garbage, "it is not a whole safetensors file"),
+    (a_card_of_another_model, "its weights do not fit the model that it names")], ids=["bare", "garbage", "other"])
+def test_the_page_says_what_is_wrong_with_a_file(make, says, tmp_path):
+    path = tmp_path / "model.safetensors"
+    make(path)
+    assert trained_model.examine(path).reason == (
+        f"This is not the file that notebook 5 saves: {says} (model.safetensors); run notebook 5 to its end again.")
+
+
 def not_a_number(path):
     model = models.create("lraspp_mobilenet_v3_large", 6)
     model.classifier.low_classifier.bias.data.fill_(float("nan"))

@@ -2,6 +2,8 @@
 
     results, intake = classroom.results(30, seed=1)
     results = classroom.copied(results, "ada-lovelace-3", "ken-patel-7")
+
+    python -m tests.support.classroom report.html     the report of such a class, for the site to show
 """
 
 import ast
@@ -11,6 +13,7 @@ import functools
 import inspect
 import io
 import random
+import sys
 import textwrap
 import warnings
 
@@ -176,3 +179,18 @@ def _source(text, node):
     block = [line.split("  # ")[0] for line in text.splitlines()[start - 1:node.end_lineno]
              if line.strip() != "@staticmethod" and not line.strip().startswith("#")]
     return textwrap.dedent("\n".join(block)) + "\n"
+
+
+def main(path):
+    """Write the report of sixty students, two of whom have handed in the same work."""
+    from grading.report import class_report
+    everybody, intake = results(60, seed=7)
+    names = {result["student"]: result["name"] for result in everybody}
+    everybody = copied(everybody, *list(names)[11:43:31])
+    for result in everybody:
+        result["name"] = names[result["student"]]
+    class_report.write(everybody, intake, path, title="Report of a made-up class")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
