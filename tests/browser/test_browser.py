@@ -28,7 +28,10 @@ CELLS = {
     "augmentation": "widgets.explore_augmentation(devkit, 96)",
     "predictions": "model = models.build_model(devkit.num_classes)\n"
                    "widgets.explore_predictions(model, devkit, 96, images=4)",
-    "photograph": "widgets.explore_photograph(models.build_model(devkit.num_classes), devkit, 96)",
+    # Untrained, it may see background alone, and then no opacity changes the picture: class 1 wins everywhere
+    "photograph": "model = models.build_model(devkit.num_classes)\n"
+                  "torch.nn.init.constant_(model.classifier.high_classifier.bias[1:2], 100.0)\n"
+                  "widgets.explore_photograph(model, devkit, 96)",
     "training": "view = widgets.TrainingView(2)\nfor number in range(1, 6):\n    view.batch(number, 5)\n"
                 "history = [training.Epoch(0, 1.2, 0.1, 5.0)]\nview.epoch(history)",
     "second epoch": "view.batch(1, 2)\nhistory.append(training.Epoch(1, 0.7, 0.4, 5.0))\nview.epoch(history)",

@@ -34,6 +34,7 @@ def complaints(chromium, path, scheme="light", width=1000):
     context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True)
     page = context.new_page()
     page.goto(path.as_uri())
+    page.add_style_tag(content="* { animation: none !important; transition: none !important }")  # nothing half faded in
     page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
     page.evaluate(script())
     found = page.evaluate("axe.run()")["violations"]

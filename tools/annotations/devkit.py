@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 from tqdm import tqdm
 
+from helpers import palettes
 from helpers.settings import IGNORE_INDEX, SettingsError, show
 from tools.annotations import pictures
 from tools.annotations.folder import line
@@ -118,9 +119,6 @@ def write(samples, class_names, options, target, colours):
     lists = devkit / "ImageSets" / "Segmentation"
     for folder in (lists, devkit / "JPEGImages", devkit / "SegmentationClass"):
         folder.mkdir(parents=True)
-    palette = np.zeros((256, 3), np.uint8)
-    palette[:len(colours)] = colours
-    palette[IGNORE_INDEX] = (224, 224, 192)
     done, seen, names = Written(class_names), {}, set()
     for sample in tqdm(samples, desc="converting", unit="image", leave=False):
         try:
@@ -137,7 +135,7 @@ def write(samples, class_names, options, target, colours):
         name = stem(sample, names)
         names.add(name.casefold())
         image.save(devkit / "JPEGImages" / f"{name}.jpg", quality=95)
-        mask.putpalette(palette.ravel().tolist())
+        mask.putpalette(palettes.for_png(colours))
         mask.save(devkit / "SegmentationClass" / f"{name}.png")
         counts = mask.histogram()
         done.images[name] = Counter({value: count for value, count in enumerate(counts) if count})
