@@ -1,6 +1,8 @@
 """From the start to 40 % mean IoU: epochs, seconds, images per second, memory."""
 
+import contextlib
 import dataclasses
+import math
 import resource
 import sys
 import tempfile
@@ -13,16 +15,16 @@ from helpers import settings, training, voc
 from helpers.settings import GOAL
 
 
-class Passed(Exception):
-    """The goal is reached."""
+class Ended(Exception):
+    """The goal is reached, or the time is up."""
 
 
-class Table:
-    """A view of the training that prints a line for each epoch and ends it at the goal."""
+class Clock:
+    """A view of a training that ends it at the goal, or after the epoch in which `most` seconds have passed."""
 
-    def __init__(self, batch_size):
-        self.start, self.batch_size, self.images = time.perf_counter(), batch_size, 0
-        self.last = self.training = 0.0
+    def __init__(self, batch_size, most=math.inf):
+        self.start, self.batch_size, self.most = time.perf_counter(), batch_size, most
+        self.images, self.last, self.training, self.reached = 0, 0.0, 0.0, False
 
     def batch(self, number, total):
         now = time.perf_counter()
@@ -32,10 +34,21 @@ class Table:
         self.last = now
 
     def epoch(self, history):
-        print(f"{len(history):5} {time.perf_counter() - self.start:8.1f} {history[-1].loss:8.3f} "
-              f"{history[-1].mean_iou:10.3f}", flush=True)
-        if history[-1].mean_iou >= GOAL:
-            raise Passed
+        self.reached = history[-1].mean_iou >= GOAL
+        if self.reached or self.seconds() > self.most:
+            raise Ended
+
+    def seconds(self):
+        return time.perf_counter() - self.start
+
+
+class Table(Clock):
+    """The same, with a line for each epoch."""
+
+    def epoch(self, history):
+        print(f"{len(history):5} {self.seconds():8.1f} {history[-1].loss:8.3f} {history[-1].mean_iou:10.3f}",
+              flush=True)
+        super().epoch(history)
 
 
 def main():
@@ -47,19 +60,23 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         config = dataclasses.replace(config, output=Path(folder))
         table = Table(config.recipe.batch_size)
-        try:
+        with contextlib.suppress(Ended):
             training.trained_model(devkit, config, view=table)
-            print(f"{GOAL:.0%} mean IoU: not reached")
-        except Passed:
-            print(f"{GOAL:.0%} mean IoU: passed after {time.perf_counter() - table.start:.1f} s")
+        print(f"{GOAL:.0%} mean IoU: {f'passed after {table.seconds():.1f} s' if table.reached else 'not reached'}")
     if table.training:
         print(f"images per second in training: {table.images / table.training:.1f}")
-    # Linux counts in KiB, macOS in bytes
-    unit = 1 if sys.platform == "darwin" else 1024
-    print(f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9:.2f} GB")
+    print(f"peak memory of this process: {peak_memory() / 1e9:.2f} GB")
     if config.device.type == "cuda":
         print(f"peak memory of the GPU: {torch.cuda.max_memory_allocated() / 1e9:.2f} GB allocated, "
               f"{torch.cuda.max_memory_reserved() / 1e9:.2f} GB reserved")
+    if not table.reached:
+        sys.exit(1)
+
+
+def peak_memory():
+    """Bytes that this process held at most."""
+    # Linux counts in KiB, macOS in bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def describe(device):

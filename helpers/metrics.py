@@ -53,7 +53,7 @@ def evaluate(model, loader, num_classes, device):
     model.eval()
     confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
     for images, targets in loader:
-        prediction = model(images.to(device))["out"].argmax(1)
+        prediction = model(images.to(device))["out"].max(1).indices  # argmax, several times as fast on a CPU
         confusion += confusion_matrix(targets.to(device), prediction, num_classes).cpu()
     model.train(was_training)
     return confusion

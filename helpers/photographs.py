@@ -92,7 +92,7 @@ def segment(model, photograph, size):
     mode, on the device that it is on; every layer keeps its mode.
     """
     shape = photograph.height, photograph.width
-    image, _ = transforms.eval_transform(size)(photograph, Image.new("L", photograph.size))
+    image, _ = transforms.eval_transform(size)(photograph, Image.new("L", (1, 1)))
     height, width = transforms.fitted(shape, size)
     return enlarge(logits_of(model, image)[:, :height, :width], shape)
 
@@ -126,7 +126,7 @@ def enlarge(logits, shape):
     that lie between them, because each of those is a mean of the two.
     """
     wide = interpolate(logits[None], (logits.shape[1], shape[1]), mode="bilinear")[0]  # Float32[C, h, W]
-    names = wide.argmax(0).to(torch.uint8)
+    names = wide.max(0).indices.to(torch.uint8)  # argmax, several times as fast on a CPU
     place = ((torch.arange(shape[0]) + 0.5) * (len(names) / shape[0]) - 0.5).clamp(min=0)
     above = place.long()
     labels = names[above]
@@ -135,7 +135,7 @@ def enlarge(logits, shape):
         differ = (names[row] != names[below]).nonzero()[:, 0]
         rows = (above == row).nonzero()[:, 0]
         between = torch.lerp(wide[:, row, None, differ], wide[:, below, None, differ], (place[rows] - row)[:, None])
-        labels[rows[:, None], differ] = between.argmax(0).to(torch.uint8)
+        labels[rows[:, None], differ] = between.max(0).indices.to(torch.uint8)
     return labels
 
 

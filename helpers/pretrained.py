@@ -1,7 +1,6 @@
 """What a model starts from: torchvision's weights, which are fetched, or the course's own in helpers/weights."""
 
 import json
-import warnings
 from functools import cache, partial
 from pathlib import Path
 
@@ -12,11 +11,12 @@ from torchvision.models.segmentation import LRASPP_MobileNet_V3_Large_Weights
 from torchvision.transforms._presets import SemanticSegmentation
 
 from helpers import fetch, models
-from helpers.settings import MODELS, ROOT, SettingsError
+from helpers.settings import MODELS, ROOT, SettingsError, show
 
 # Trained by tools/pretrain.py on scenes of twenty glyphs that `shapes` does not have; the card beside it says how
 GLYPHS = ROOT / "helpers" / "weights" / "lraspp_mobilenet_v3_large_glyphs.safetensors"
 CURVES = GLYPHS.with_name("curves.json")  # written by benchmarks/recipes.py --store
+_missing = set()  # models whose weights could not be had: nobody waits for them a second time, or is told again
 
 
 def own(name):
@@ -28,21 +28,23 @@ def start(settings):
     """The weights file that a training with `settings` starts from, or None for random numbers.
 
     That of `settings` if there is one; for *shapes* the course's own; for photographs torchvision's, which is
-    fetched. Where it cannot be, a warning says so, and the course's own have to do.
+    fetched. Where it cannot be, a line says so, once, and the course's own have to do.
     """
     if settings.weights:
         return settings.weights
     name = settings.model or MODELS[0]
     if settings.dataset == "shapes":
         return own(name)
-    file = published(name)
+    file, folder = published(name), Path(torch.hub.get_dir()) / "checkpoints"
+    if name in _missing and not (folder / file.name).exists():
+        return own(name)
     try:
-        return fetch.fetch(file, Path(torch.hub.get_dir()) / "checkpoints")
+        return fetch.fetch(file, folder)
     except fetch.Unavailable as unavailable:
+        _missing.add(name)
         called = "the course's own" if own(name) else "random numbers"
-        warnings.warn(f"torchvision's pretrained weights can't be had ({unavailable}), so the model starts from "
-                      f"{called} and will learn less; put {file.name} into hub/checkpoints of torch's cache, or give "
-                      "a file with WEIGHTS=", stacklevel=1)  # this line, so that it is said once
+        print(f"Warning: torchvision's pretrained weights can't be had ({unavailable}), so the model starts from "
+              f"{called} and will learn less. Put {file.name} into {show(folder)}, or give a file with WEIGHTS=")
         return own(name)
 
 

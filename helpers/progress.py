@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from torch.utils.data import RandomSampler
 
-from helpers import checkpoints, files, own
+from helpers import checkpoints, files, own, transforms
 from helpers.settings import SettingsError, first_line, show
 
 SAVE_SECONDS = 150  # between two checkpoints within an epoch
@@ -42,12 +42,13 @@ class Progress:
 
     def __init__(self, model, optimizer, loader, criterion, settings, view=None, code=None, attempt=None):
         self.model, self.optimizer, self.loader, self._criterion = model, optimizer, loader, criterion
-        self.device, self.view = settings.device, view
+        self.device, self.view, self._small = settings.device, view, settings.recipe.small
         # the few steps of a grader are not a training to continue
         self.folder = settings.output / "grading" if settings.grading else settings.output
         which = f"own {own.fingerprint(settings.data_root)}" if settings.dataset == "own" else settings.dataset
+        # without an empty `small`, which checkpoints of earlier versions do not have
         self.recipe = {"dataset": which, "seed": settings.seed, "batches": len(loader),
-                       **asdict(settings.recipe)}
+                       **{name: value for name, value in asdict(settings.recipe).items() if value != ()}}
         del self.recipe["epochs"]  # more of them go on with the same training
         self.code, self.attempt = code or {}, attempt or 1
         self.batches = _Batches(loader, self)
@@ -90,7 +91,7 @@ class Progress:
         skipped, self._skipped = self._skipped, 0
         if skipped:
             self._sampler.resume = self._order, skipped * self.loader.batch_size
-        for number, batch in enumerate(self.loader, skipped + 1):
+        for number, batch in enumerate(self.at_size(self.loader), skipped + 1):
             self._clean, self._images = False, len(batch[0])
             yield batch
             self._at = self.done + 1, checkpoints.random_states(self.device)
@@ -101,6 +102,12 @@ class Progress:
                 raise KeyboardInterrupt
             if time.monotonic() - self._saved_at >= SAVE_SECONDS:
                 self.save()
+
+    def at_size(self, loader):
+        """The batches of `loader`, shrunk in those first epochs that the recipe has `small` pictures for."""
+        small = self._small[len(self.history):][:1]
+        for batch in loader:
+            yield transforms.shrink(*batch, *small) if small else batch
 
     def drain(self):
         """End a pass of which no batch is left: torch's sampler draws once more from its generator as it ends."""

@@ -65,7 +65,7 @@ def file(seed, path):
     except SettingsError as error:
         return {"error": str(error)}
     except Exception as error:  # the file is a stranger's: whatever it breaks, there is an answer
-        return {"error": f"model file: expected one that notebook 5 wrote, found one that ends in "
+        return {"error": "model file: this is not the file that notebook 5 saves: running it ends in "
                          f"{type(error).__name__}; run notebook 5 to its end again"}
 
 

@@ -15,7 +15,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 from PIL import Image, ImageDraw
 
-from helpers.settings import IGNORE_INDEX, VOID_COLOUR, SettingsError, show
+from helpers import palettes
+from helpers.settings import IGNORE_INDEX, SettingsError, show
 
 CLASS_NAMES = ("background", "star", "heart", "cloud", "horse", "plane")
 SPLITS = {"train": 320, "val": 120}
@@ -36,7 +37,7 @@ def draw(seed, size=None):
     """
     image, target = scene(np.random.default_rng(seed), GLYPHS, _SHARE, _HUE, size)
     mask = Image.fromarray(target)
-    mask.putpalette(_png_palette())
+    mask.putpalette(palettes.for_png(PALETTE))
     return Image.fromarray(image), mask
 
 
@@ -138,10 +139,3 @@ def _with_void_border(target):
     padded = np.pad(target, 1, mode="edge")
     shifted = [padded[y:y + target.shape[0], x:x + target.shape[1]] for y in range(3) for x in range(3)]
     return np.where(np.ptp(shifted, axis=0) > 0, IGNORE_INDEX, target).astype(np.uint8)
-
-
-def _png_palette():
-    palette = np.zeros((256, 3), np.uint8)
-    palette[:len(PALETTE)] = PALETTE
-    palette[IGNORE_INDEX] = VOID_COLOUR
-    return palette.ravel().tolist()

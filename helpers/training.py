@@ -170,7 +170,7 @@ def fit(model, train_loader, val_loader, optimizer, settings, num_classes, train
                     raise Diverged(f"the loss is {loss} after epoch {epoch + 1}: look for a learning rate that is too "
                                    "large, or for batches that are void everywhere; the last good epoch is in "
                                    f"{show(progress.folder)}")
-                confusion = metrics.evaluate(model, val_loader, num_classes, settings.device)
+                confusion = metrics.evaluate(model, progress.at_size(val_loader), num_classes, settings.device)
                 record = Epoch(epoch, loss, metrics.mean_iou(confusion), progress.seconds)
                 if record.mean_iou >= max((earlier.mean_iou for earlier in history), default=0):
                     progress.keep(save_checkpoint, progress.folder / "best.pt", model, optimizer, epoch)
@@ -215,6 +215,6 @@ def evaluate_at_mask_size(model, devkit, settings):
         target = pil_to_tensor(mask)[0]
         height, width = transforms.fitted(target.shape, size)
         logits = model(transform(image, mask)[0][None].to(settings.device))["out"][..., :height, :width]
-        prediction = F.interpolate(logits, target.shape, mode="bilinear").argmax(1)[0].cpu()
+        prediction = F.interpolate(logits, target.shape, mode="bilinear").max(1).indices[0].cpu()
         confusion += metrics.confusion_matrix(target, prediction, devkit.num_classes)
     return confusion

@@ -42,9 +42,11 @@ def main():
     if not args.only:
         shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    # glibc keeps the memory of large tensors instead of asking for it again at each step
+    # glibc keeps the memory of tensors instead of asking for it again at each step, but for those above 32 MB: as
+    # pictures grow from epoch to epoch these would leave holes, 7 GB in place of 3
     environment = (settings.environment(OUTPUT=OUTPUT, DATA_ROOT=config.data_root, WEIGHTS=config.weights)
-                   | {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2 ** 36)})
+                   | {"MALLOC_MMAP_THRESHOLD_": str(2 ** 25), "MALLOC_TRIM_THRESHOLD_": str(2 ** 36),
+                      "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"})
     if args.only:
         run_one(args.only, environment, args.store)
         return
@@ -88,7 +90,7 @@ def run_one(name, environment, store=False):
                      f"The notebook up to there: {settings.show(OUTPUT / name)}.ipynb")
     notebooks.tidy(notebook)
     notebooks.write(notebook, OUTPUT / f"{name}.ipynb")
-    (OUTPUT / f"{name}.html").write_text(as_page(notebook))
+    (OUTPUT / f"{name}.html").write_text(as_page(notebook, name))
     if store:
         notebooks.write(notebook, notebooks.solution(name))
         store_picture(notebook)
@@ -98,9 +100,27 @@ def run_one(name, environment, store=False):
     return seconds
 
 
-def as_page(notebook):
-    """The notebook as HTML, its figures with their descriptions, which nbconvert's page leaves out."""
-    page = BeautifulSoup(HTMLExporter().from_notebook_node(notebook)[0], "html.parser")
+# nbconvert's page, with contrast enough for everybody, links that are more than a colour, and code that prints whole
+STYLE = """
+:root { --jp-mirror-editor-comment-color: #2f6363; --jp-mirror-editor-number-color: #006600;
+  --jp-mirror-editor-operator-color: #7a00cc; --jp-mirror-editor-meta-color: #7a00cc;
+  --jp-cell-prompt-not-active-opacity: 1; --jp-cell-prompt-not-active-font-color: #5a5a5a; }
+.jp-RenderedHTMLCommon a:not(.anchor-link) { text-decoration: underline; }
+.jp-RenderedMarkdown code { overflow-wrap: anywhere; white-space: pre-wrap; }
+@media print { .highlight pre { white-space: pre-wrap; } img { max-width: 100%; break-inside: avoid; } }
+"""
+
+
+def as_page(notebook, name):
+    """The notebook as HTML that everybody can read: figures with their descriptions, which nbconvert leaves out."""
+    page = BeautifulSoup(HTMLExporter().from_notebook_node(
+        notebook, {"metadata": {"name": name.replace("_", " ")}})[0], "html.parser")
+    page.head.append(page.new_tag("style", string=STYLE))
+    for number, table in enumerate(page.select(".jp-MarkdownOutput:has(table)"), start=1):
+        # wider than a telephone: the keyboard can scroll it
+        table["tabindex"], table["role"], table["aria-label"] = "0", "region", f"Text with table {number}"
+    for link in page.select("a[href^='../0']"):  # the other notebooks lie beside this one, as pages
+        link["href"] = link["href"].rpartition("/")[2].replace(".ipynb", ".html")
     figures = [output.data["text/plain"] for cell in notebook.cells for output in cell.get("outputs", [])
                if "image/png" in output.get("data", {})]
     for image, description in zip(page.select(".jp-RenderedImage img"), figures, strict=True):
@@ -160,7 +180,7 @@ def report(results):
     unit = 1 if sys.platform == "darwin" else 1024
     print(f"{'peak memory':22} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1e9:.2f} GB")
     print(f"written                {settings.show(OUTPUT)}/: notebooks as .ipynb and .html, "
-          f"{settings.MODEL_FILE}, model.pt2, results.json")
+          f"{settings.MODEL_FILE}, model.pt2, model.onnx, results.json")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import logging
 import re
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 
 import nbformat
@@ -20,23 +19,7 @@ from traitlets.config import PyFileConfigLoader
 
 from helpers.settings import ROOT
 from tools import notebooks
-
-
-def repository():
-    """The public address as owner/name."""
-    with open(ROOT / "pyproject.toml", "rb") as file:
-        address = tomllib.load(file)["project"]["urls"]["Repository"]
-    return address.removeprefix("https://github.com/")
-
-
-def stamped(text, address):
-    """`text` with every Colab, raw and clone address pointing at `address`."""
-    for pattern in (r"(colab\.research\.google\.com/github/)[\w.-]+/[\w.-]+(/blob/main/notebooks)",
-                    r"(raw\.githubusercontent\.com/)[\w.-]+/[\w.-]+(/main/colab_setup\.sh)",
-                    r"(git clone (?:[\w=-]+ )*https://github\.com/)[\w.-]+/[\w.-]+?(\.git\b)",
-                    r"(REPOSITORY:-https://github\.com/)[\w.-]+/[\w.-]+?(\.git\b)"):
-        text = re.sub(pattern, rf"\g<1>{address}\g<2>", text)
-    return text
+from tools.address import repository, stamped
 
 
 def build():

@@ -217,12 +217,13 @@ def inputs(seed):
 def run(build_model, drawn):
     """What can be read off each model."""
     results, seed = [], drawn["seed"]
+    state = made_up(seed)
     with no_network(seed) as asked:
         for num_classes, pretrained in drawn["models"]:
             asked.clear()
             built = call(build_model, num_classes, *[WEIGHTS] * pretrained)
             try:
-                results.append(fingerprint(built["value"], num_classes, pretrained, made_up(seed)))
+                results.append(fingerprint(built["value"], num_classes, pretrained, state))
                 results.append({"fetched without being asked": bool(asked) and not pretrained})
             except Exception as error:
                 results.append({"error": type(error).__name__})
@@ -241,7 +242,8 @@ def fingerprint(model, num_classes, pretrained, state):
     kept = [key for key in state if not key.startswith(FINAL) and "num_batches" not in key]
     fresh = not torch.allclose(found["backbone.0.0.weight"], state["backbone.0.0.weight"])
     sums = [float(found[key].double().sum()) for key in kept]
-    model.load_state_dict(found if pretrained else found | {key: state[key] for key in kept})
+    if not pretrained:
+        model.load_state_dict(found | {key: state[key] for key in kept})
     with torch.no_grad():
         for parameter in (parameter for parameter in finals if parameter is not None):
             parameter.copy_(torch.randn(parameter.shape, generator=generator) if parameter.ndim > 1 else parameter * 0)

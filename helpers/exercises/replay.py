@@ -21,28 +21,27 @@ OFTEN, MORE = 8, 3  # a call that is made so often on one picture is one of a sa
 
 def recorded(exercise, seed):
     """The calls in a check of the reference, in order: a size to make a transform for, or [transform, picture]."""
-    pictures, calls, transforms = [], [], itertools.count()
+    pictures, calls, transforms = {}, [], itertools.count()
 
     def factory(size):
         number, transform = next(transforms), exercise.reference(size)
         calls.append(size)
 
         def noted(image, mask):
-            files = [_png(image), _png(mask)]
-            if files not in pictures:
-                pictures.append(files)
-            calls.append([number, pictures.index(files)])
+            key = _pixels(image), _pixels(mask)
+            if key not in pictures:
+                pictures[key] = len(pictures), [_png(image), _png(mask)]
+            calls.append([number, pictures[key][0]])
             return transform(image, mask)
         return noted
     exercise.check(Student(factory, exercise.signatures[0], exercise.number), seed)
     sample = [entry for entry in calls if isinstance(entry, list) and calls.count(entry) >= OFTEN]
-    return {"seed": seed, "pictures": pictures, "calls": calls + (MORE - 1) * sample}
+    return {"seed": seed, "pictures": [files for _, files in pictures.values()], "calls": calls + (MORE - 1) * sample}
 
 
 def perform(factory, drawn):
     """What each call came to: an image and a target, packed, or a word on what else."""
-    pictures = [[Image.open(io.BytesIO(data)).copy() for data in files] for files in drawn["pictures"]]
-    transforms, results = [], []
+    pictures, transforms, results = _opened(drawn), [], []
     for entry in drawn["calls"]:
         if isinstance(entry, list):
             results.append(_performed(transforms[entry[0]], *pictures[entry[1]]))
@@ -65,11 +64,12 @@ def _performed(transform, image, mask):
 def replayed(exercise, drawn, data):
     """Why the check fails on the answers to these calls, or None."""
     shown, numbers = {}, itertools.count()
+    pictures = [tuple(_pixels(picture) for picture in files) for files in _opened(drawn)]
     try:
         made = [found for entry, found in zip(drawn["calls"], data, strict=True) if not isinstance(entry, list)]
         for entry, found in zip(drawn["calls"], data, strict=True):
             if isinstance(entry, list):
-                key = entry[0], *drawn["pictures"][entry[1]]
+                key = entry[0], *pictures[entry[1]]
                 shown.setdefault(key, []).append(found)
         samples = {key: itertools.cycle(found) for key, found in shown.items()}
     except (TypeError, ValueError):
@@ -81,7 +81,7 @@ def replayed(exercise, drawn, data):
             return None
 
         def transform(image, mask):
-            image, target = next(samples[number, _png(image), _png(mask)])
+            image, target = next(samples[number, _pixels(image), _pixels(mask)])
             return _unpacked(image), _unpacked(target)
         return transform
     try:
@@ -90,6 +90,14 @@ def replayed(exercise, drawn, data):
         return failed.message.splitlines()[0]
     except Exception:
         return "the answers are not those of the calls"
+
+
+def _opened(drawn):
+    return [[Image.open(io.BytesIO(data)).copy() for data in files] for files in drawn["pictures"]]
+
+
+def _pixels(picture):
+    return picture.mode, picture.size, picture.tobytes()
 
 
 def _png(picture):
@@ -103,7 +111,7 @@ def _packed(tensor):
     tensor = tensor.detach().cpu()
     dtype, shape = str(tensor.dtype).removeprefix("torch."), list(tensor.shape)
     small = {torch.float32: torch.float16, torch.int64: torch.int16}.get(tensor.dtype, tensor.dtype)
-    data = zlib.compress(tensor.to(small).contiguous().view(torch.uint8).numpy().tobytes())
+    data = zlib.compress(tensor.to(small).contiguous().view(torch.uint8).numpy().tobytes(), level=1)
     return {"dtype": dtype, "shape": shape, "data": base64.b64encode(data).decode()}
 
 

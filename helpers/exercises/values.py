@@ -31,6 +31,8 @@ def same(a, b, tolerance=1e-4):
         if a.shape != b.shape:
             return False
         a, b = a.detach().cpu(), b.detach().cpu()
+        if a.dtype == b.dtype and torch.equal(a, b):  # several times as fast as comparing with a tolerance
+            return True
         if a.is_floating_point() or b.is_floating_point():
             return torch.allclose(a.double(), b.double(), rtol=tolerance, atol=tolerance, equal_nan=True)
         return torch.equal(a.long(), b.long())

@@ -1,6 +1,7 @@
 """Pretrained weights: torchvision's, fetched into its cache with care, and the course's own, which need no network."""
 
 import hashlib
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -25,6 +26,7 @@ def weights(tmp_path, monkeypatch):
     model = segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None)
     torch.save(model.state_dict(), tmp_path / "weights")
     content = (tmp_path / "weights").read_bytes()
+    monkeypatch.setattr(pretrained, "_missing", set())
     name = f"lraspp-{hashlib.sha256(content).hexdigest()[:8]}.pth"
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     with FaultServer({name: content}) as server:
@@ -66,14 +68,26 @@ def test_weights_put_by_hand_serve_without_a_network_and_corrupt_ones_are_fetche
 @pytest.mark.parametrize(
     "fault, reason", [("refuses", "refused"), ("wrong bytes", "wrong bytes"), ("page", "web page")]
 )
-def test_without_weights_to_be_had_one_line_warns_and_the_courses_own_have_to_do(weights, fault, reason):
+def test_without_weights_to_be_had_one_line_warns_and_the_courses_own_have_to_do(weights, capsys, fault, reason):
     served, cached, _, _ = weights
-    served(fault)
-    with pytest.warns(UserWarning, match=f"weights can't be had .*{reason}.*the course's own.*{cached.name}") as record:
-        assert pretrained.start(CONFIG) == pretrained.GLYPHS and not cached.exists()
-    assert len(record) == 1 and "\n" not in str(record[0].message)
-    with pytest.warns(UserWarning, match="from random numbers"):
-        assert pretrained.start(replace(CONFIG, model="deeplabv3_resnet50")) is None
+    server = served(fault)
+    assert pretrained.start(CONFIG) == pretrained.GLYPHS and not cached.exists()
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(f"Warning: .*weights can't be had .*{reason}.*the course's own.*{cached.name} into .*", line)
+    asked = sum(server.times.values())
+    assert pretrained.start(CONFIG) == pretrained.GLYPHS  # the next cell neither waits nor reads it again
+    assert sum(server.times.values()) == asked and capsys.readouterr().out == ""
+    assert pretrained.start(replace(CONFIG, model="deeplabv3_resnet50")) is None
+    assert "starts from random numbers" in capsys.readouterr().out
+
+
+def test_weights_put_there_after_the_line_are_used(weights):
+    served, cached, state, content = weights
+    served("refuses")
+    assert pretrained.start(CONFIG) == pretrained.GLYPHS
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    cached.write_bytes(content)
+    assert starts_from(pretrained.start(CONFIG), state)
 
 
 def test_shapes_starts_from_the_courses_own_weights_without_asking_anybody(monkeypatch, tmp_path):

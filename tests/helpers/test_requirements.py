@@ -8,7 +8,10 @@ from importlib.metadata import packages_distributions
 from helpers.settings import ROOT
 
 OURS = {"helpers", "grading", "tests", "tools", "benchmarks", "google", "root", "copied"}  # the last two: attacks
-RUN = {"jupyterlab", "nbval", "pytest-xdist", "ruff"}  # started by the Makefile, imported by nobody
+RUN = {"jupyterlab", "nbval", "pytest-xdist", "ruff", "uv",  # started by the Makefile, imported by nobody
+       "onnxscript",  # imported by torch
+       "jsonschema",  # imported by nbformat; newer ones are slow
+       "myst-nb", "sphinx-book-theme"}  # named in tools/site/conf.py
 
 
 def normal(name):

@@ -139,6 +139,23 @@ def test_the_learning_rate_warms_up_and_ends_at_nothing(devkit, config):
     assert training.learning_rate_factor(1) == pytest.approx(0)
 
 
+def test_the_first_epochs_see_small_pictures_in_training_and_validation(devkit, config, monkeypatch):
+    monkeypatch.setitem(settings.RECIPES, "shapes", dataclasses.replace(config.recipe, small=(16, 24)))
+    evaluate, seen = training.metrics.evaluate, []
+
+    def note(model, loader, criterion, optimizer, device):
+        seen.append({tuple(tensor.shape[-2:]) for batch in loader for tensor in batch})
+        return 1.0
+
+    def noted(model, loader, *args):
+        batches = list(loader)
+        seen.append({tuple(tensor.shape[-2:]) for batch in batches for tensor in batch})
+        return evaluate(model, batches, *args)
+    monkeypatch.setattr(training.metrics, "evaluate", noted)
+    start(devkit, config, train_one_epoch=note)
+    assert seen == [{(size, size)} for size in (16, 16, 24, 24, 32, 32)]
+
+
 def test_a_grader_trains_a_few_steps(devkit, config):
     short = dataclasses.replace(config, grading=True)
     train, val = training.make_loaders(devkit, short)
