@@ -26,6 +26,22 @@ def bubblewrap():
         missing(str(error))
 
 
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """A model and its ONNX file, for all tests of xdist's group "onnx": to export it takes seconds."""
+    from tests.support import demo_page
+    return demo_page.trained(tmp_path_factory.mktemp("onnx"))
+
+
+@pytest.fixture(scope="session")
+def demo_file(exported, tmp_path_factory):
+    """The demo page around `exported`."""
+    from tools import demo
+    target = tmp_path_factory.mktemp("demo") / "index.html"
+    demo.build(exported[1], target)
+    return target
+
+
 def pytest_terminal_summary(terminalreporter):
     counts = {}
     for name in ("wrong_answer_is_named", "right_answer_passes"):
