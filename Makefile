@@ -115,7 +115,7 @@ test: export COURSE_MODEL :=
 test: export COURSE_MIRRORS :=
 test: lint
 	rm -rf build/nbval
-	COURSE_OUTPUT=$(abspath build/nbval) $(BIN)/python -m pytest -q -p no:cacheprovider \
+	COURSE_OUTPUT=$(abspath build/nbval) $(BIN)/python -m pytest -q -p no:cacheprovider -p tests.support.nbval_html \
 		--nbval --nbval-sanitize-with tests/support/nbval_sanitize.cfg --nbval-cell-timeout 900 solutions
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
 

@@ -9,7 +9,7 @@ from nbgrader import preprocessors as nbgrader  # noqa: E402
 
 from grading import gradebook  # noqa: E402, F401 (nbgrader makes gradebooks without alembic on PATH)
 from grading.blanks import NameTheTask  # noqa: E402
-from grading.mark.examine import Examine  # noqa: E402
+from grading.mark.examine import Examine, WriteFindings  # noqa: E402
 from grading.report import feedback  # noqa: E402
 from grading.restore.answers import RestoreAnswers  # noqa: E402
 from grading.run.execute import JailedExecute  # noqa: E402
@@ -36,9 +36,9 @@ c.Autograde.sanitize_preprocessors = [
     nbgrader.OverwriteCells,
     nbgrader.CheckCellMetadata,
 ]
-# Plain nbgrader's, with a jail for the execution and the examination behind it; nothing that could act is kept
+# Plain nbgrader's, with the examination before the execution, and both in jails; nothing that could act is kept
 c.Autograde.autograde_preprocessors = [
-    JailedExecute, Examine, nbgrader.IgnorePattern, nbgrader.LimitOutput, nbgrader.SaveAutoGrades,
+    Examine, JailedExecute, WriteFindings, nbgrader.IgnorePattern, nbgrader.LimitOutput, nbgrader.SaveAutoGrades,
     nbgrader.AssignLatePenalties, nbgrader.CheckCellMetadata, feedback.Passive]
 
 # A warning or a progress bar on stderr would cost a right answer all its points

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 import sqlite3
 import tempfile
 import warnings
@@ -41,6 +42,8 @@ COURSE = "segmentation-course"
 warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning)  # nbgrader's queries while it adds a submission
 # nbgrader starts `alembic` by its bare name, which only an activated environment has on its PATH
 nbgrader.api.get_alembic_version = lambda: ScriptDirectory(ALEMBIC_DIR).get_current_head()
+# six times for a notebook nbgrader opens a gradebook: one engine compiles its queries once
+nbgrader.api.create_engine = functools.lru_cache(maxsize=8)(nbgrader.api.create_engine)
 _init_assignment = Autograde.init_assignment
 
 
@@ -253,8 +256,7 @@ def _renew_cells(book, name, notebook):
               for kind, test in ((GradeCell, is_grade), (SolutionCell, is_solution), (SourceCell, lambda cell:
                                  is_grade(cell) or is_solution(cell) or is_locked(cell)))}
     for kind, cells in wanted.items():
-        old = known.source_cells if kind is SourceCell else [
-            cell for cell in known._base_cells if isinstance(cell, kind)]
+        old = known.source_cells if kind is SourceCell else [c for c in known._base_cells if isinstance(c, kind)]
         for cell in [cell for cell in old if cell.name not in cells]:
             for mark in [] if kind is SourceCell else [*cell.grades, *cell.comments]:
                 book.db.delete(mark)

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import tempfile
 import time
 from dataclasses import astuple, dataclass, field
@@ -54,7 +55,7 @@ def _blank_gradebook():
 def grade(task, told=None):
     """Grade one submission: its result (see `results`) with "seconds", and the autograded notebook as text.
 
-    `told`, if given, is called with name and `Finding` of each exercise, as soon as it is examined.
+    `told`, if given, is called with name and `Finding` of each exercise as soon as there is no more to say of it.
     """
     start = time.perf_counter()
     for _ in range(2):  # where nbgrader stumbles, the machine may be to blame
@@ -80,20 +81,27 @@ def _autograde(task, told):
         (place / f"{task.assignment}.ipynb").write_bytes(task.notebook)
         if task.model is not None:
             (place / MODEL_FILE).write_bytes(task.model)
-        (root / "gradebook.db").write_bytes(_blank_gradebook())
-        log = _convert(root, task, told)
+        book = Path(_scratch(os.getpid()).name, "gradebook.db")
+        book.write_bytes(_blank_gradebook())
+        log = _convert(root, book, task, told)
         graded = root / "autograded" / STUDENT / task.assignment / f"{task.assignment}.ipynb"
         return (nbformat.read(graded, as_version=4), None) if graded.exists() else (None, log)
 
 
-def _convert(root, task, told):
+@cache
+def _scratch(process):
+    """A folder of this process: gradebooks at one place are one engine's (see `gradebook`), which knows its queries."""
+    return tempfile.TemporaryDirectory(prefix="course-shard-", ignore_cleanup_errors=True)
+
+
+def _convert(root, book, task, told):
     """Run nbgrader's converter; the last line that it logged of an error."""
     settings = course.config()
     settings.CourseDirectory.root = str(root)
     settings.CourseDirectory.source_directory = "source"  # empty: there is nothing to copy beside the notebook
     settings.CourseDirectory.assignment_id = task.assignment
     settings.CourseDirectory.student_id = STUDENT
-    settings.CourseDirectory.db_url = gradebook.url(root / "gradebook.db")
+    settings.CourseDirectory.db_url = gradebook.url(book)
     settings.Examine.held_out_seed = task.held_out_seed
     errors = _Errors()
     log = logging.getLogger("course.shard")
@@ -121,7 +129,7 @@ class _Errors(logging.Handler):
 
 
 class _Examined(logging.Handler):
-    """Hands on what `Examine` logs of each exercise: its name and what was found."""
+    """Hands on what `grading.mark.examine` logs of each exercise: its name and what was found."""
 
     def __init__(self, told):
         super().__init__(logging.INFO)

@@ -1,10 +1,10 @@
 """What a model file is worth on images that nobody has trained on; the grader runs this in its jail.
 
-    python -m helpers.score file SEED MODEL_FILE                    one line of JSON
-    python -m helpers.score untrained SEED MODEL DATASET SIZE       the same for a model before training
+    python -m helpers.score draw SEED > IMAGES                      fresh images of the embedded data set
+    python -m helpers.score file IMAGES MODEL_FILE                  one line of JSON
+    python -m helpers.score untrained IMAGES MODEL DATASET SIZE     the same for a model before training
 
-Images of the embedded data set are drawn from SEED; those of Pascal VOC are the validation images in
-data/voc, if they are there.
+Models of Pascal VOC are judged on the validation images in data/voc, if they are there.
 """
 
 import json
@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save
 from torch.utils.data import DataLoader, Subset
 
 from helpers import export, metrics, models, pretrained, settings, shapes, transforms, voc
@@ -24,19 +25,31 @@ FIRST_SEED = 1_000_000  # far from the seeds of the images that students have
 MOST_IMAGES = 200  # of a large validation set, this many, evenly spread
 
 
-def score(model, dataset, root, size, device="cpu"):
-    """How `model` does on the validation images under `root`, fitted into `size` pixels.
+def score(model, batches, classes, device="cpu"):
+    """How `model` does on `batches` of (images, target).
 
     Returns {"images": count, "mean_iou": 0..1, "background": 0..1}; the last is what the answer "background"
     would reach everywhere.
     """
+    confusion = metrics.evaluate(model.to(device), batches, classes, device)
+    return {"images": sum(len(images) for images, _ in batches), "mean_iou": metrics.mean_iou(confusion),
+            "background": metrics.all_background(confusion)}
+
+
+def batches_of(dataset, root, size):
+    """The validation images under `root`, fitted into `size` pixels, in batches: all of them, or MOST_IMAGES."""
     names = CLASS_NAMES[dataset]
     images = voc.Devkit(Path(root), names, voc.palette(len(names))).open("val", transforms.eval_transform(size))
     chosen = Subset(images, range(0, len(images), -(-len(images) // MOST_IMAGES)))
-    loader = DataLoader(chosen, batch_size=RECIPES[dataset].batch_size)
-    confusion = metrics.evaluate(model.to(device), loader, len(names), device)
-    return {"images": len(chosen), "mean_iou": metrics.mean_iou(confusion),
-            "background": metrics.all_background(confusion)}
+    return DataLoader(chosen, batch_size=RECIPES[dataset].batch_size)
+
+
+def draw(seed):
+    """Fresh images of the embedded data set, as a safetensors file's bytes: the transform costs once, not per model."""
+    with tempfile.TemporaryDirectory() as folder:
+        shapes.write(folder, {"train": 1, "val": DRAWN}, {"train": 0, "val": FIRST_SEED + int(seed)})
+        images, target = zip(*batches_of("shapes", folder, RECIPES["shapes"].size))
+    return save({"images": torch.cat(images), "target": torch.cat(target)})
 
 
 def load(path):
@@ -56,12 +69,12 @@ def load(path):
     return model, card, dataset, size
 
 
-def file(seed, path):
+def file(drawn, path):
     """What the model file at `path` is and reaches; "error", a sentence, if unusable. No score without images."""
     try:
         model, card, dataset, size = load(path)
         answer = {"model": card["model"], "dataset": dataset, "size": size}
-        return answer | _on_fresh_images(model, dataset, size, seed)
+        return answer | _on_fresh_images(model, dataset, size, drawn)
     except SettingsError as error:
         return {"error": str(error)}
     except Exception as error:  # the file is a stranger's: whatever it breaks, there is an answer
@@ -69,25 +82,29 @@ def file(seed, path):
                          f"{type(error).__name__}; run notebook 5 to its end again"}
 
 
-def untrained(seed, name, dataset, size):
+def untrained(drawn, name, dataset, size):
     """What the architecture `name` reaches with new final layers, before any training."""
     torch.manual_seed(0)
     start = pretrained.own(name) if dataset == "shapes" else None  # no jail has torchvision's
-    return _on_fresh_images(models.create(name, len(CLASS_NAMES[dataset]), start), dataset, int(size), seed)
+    return _on_fresh_images(models.create(name, len(CLASS_NAMES[dataset]), start), dataset, int(size), drawn)
 
 
-def _on_fresh_images(model, dataset, size, seed):
+def _on_fresh_images(model, dataset, size, drawn):
+    classes = len(CLASS_NAMES[dataset])
     if dataset == "voc":
         root = settings.ROOT / "data" / "voc"  # in the jail, where the grader has put it
-        return score(model, dataset, root, size) if (root / "VOCdevkit").is_dir() else {}
-    with tempfile.TemporaryDirectory() as folder:
-        shapes.write(folder, {"train": 1, "val": DRAWN}, {"train": 0, "val": FIRST_SEED + int(seed)})
-        return score(model, dataset, folder, size)
+        return score(model, batches_of(dataset, root, size), classes) if (root / "VOCdevkit").is_dir() else {}
+    tensors = load_file(drawn)
+    batches = zip(*(tensors[key].split(RECIPES[dataset].batch_size) for key in ("images", "target")))
+    return score(model, list(batches), classes)
 
 
 def main(what, *arguments):
-    """Print one line of JSON."""
-    print(json.dumps({"file": file, "untrained": untrained}[what](*arguments)))
+    """Print one line of JSON, or write drawn images."""
+    if what == "draw":
+        sys.stdout.buffer.write(draw(*arguments))
+    else:
+        print(json.dumps({"file": file, "untrained": untrained}[what](*arguments)))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The examination: an nbgrader preprocessor behind the execution, which decides every mark.
+"""The examination: an nbgrader preprocessor before the execution, which decides every mark.
 
 For each exercise the student's function is called in a room of its own (`grading.run.room`), on inputs drawn for this
-submission; the judge (`grading.mark.judge`) compares. What the notebook's own run showed decides nothing: the visible
-check's words are used where an answer is wrong.
+submission; the judge (`grading.mark.judge`) compares. What the notebook's own run shows decides nothing: it comes
+later, and the visible check's words are used where an answer is wrong. `WriteFindings` puts both on the cells.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from pathlib import Path
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
-from traitlets import Integer
+from traitlets import Dict, Integer
 
 from grading.mark import known, published, trained_model
 from grading.mark.finding import Finding
@@ -29,38 +29,64 @@ from helpers.settings import CHECK_MIME, MODEL_FILE
 
 TRIES = 4  # rooms for one answer: after a cell that ends the process, once more without it ...
 AGAIN = 2  # ... for as long as all tries together take no more than so many times what one may
+EXPLAINED = ("wrong", "raised")  # where the visible check's words are better
 LEFT = 300  # seconds that a judge must have left for one more question
 
 
 class Examine(NbGraderPreprocessor):
-    """Writes on each graded cell what became of it, as `metadata["course"]` and as outputs that nbgrader counts."""
+    """What became of each exercise, as `resources["findings"]`.
+
+    `resources["decided"]` names those that a check can say no more of, `resources["stopped"]` are cells that ended a
+    room's process.
+    """
 
     seed = Integer(None, allow_none=True, help="one seed for all submissions (for tests); drawn for each if None").tag(
         config=True)
     held_out_seed = Integer(0, help="draws the images that handed-in models are judged on").tag(config=True)
     timeout = Integer(60, help="seconds for one answer, with the cells that it needs").tag(config=True)
+    limits = Dict(help="what differs from the defaults of grading.run.limits.Limits, but for 'wall'").tag(config=True)
 
     def preprocess(self, nb, resources):
+        jail.require()
         seed = secrets.randbelow(2 ** 31) if self.seed is None else self.seed
-        limits = dataclasses.replace(resources.get("limits", Limits()), wall=self.timeout)
-        graded = {cell.metadata.nbgrader["grade_id"].removeprefix("test_"): cell for cell in nb.cells
-                  if cell.cell_type == "code" and is_grade(cell)}
-        skipped = set(resources.get("offending", ()))
+        limits = Limits(**self.limits | {"wall": self.timeout})
+        findings, stopped = {}, {}
+        resources |= {"findings": findings, "stopped": stopped, "decided": set()}
         flags = nb.metadata.setdefault("course", {}).setdefault("flags", [])
         flags += published.flags(filter(selection.is_own, nb.cells))
-        for name, cell in graded.items():
+        for name in _graded(nb):
             if name == selection.BY_FILE:
                 found = trained_model.examine(Path(resources["metadata"]["path"], MODEL_FILE), self.held_out_seed)
                 if found.misconception == "no_data":
                     flags.append({"kind": "no_data", "exercise": name, "text": trained_model.NO_DATA})
             elif name in library.exercises():
                 own_seed = random.Random(f"{seed} {name}").randrange(2 ** 31)
-                found = in_words(examine(nb, name, own_seed, _judge(), limits, skipped), cell.outputs, name)
+                found = examine(nb, name, own_seed, _judge(), limits, stopped)
             else:
                 raise library.LibraryError(f"{name} is graded and has no examination")
-            write(cell, found)
-            self.log.info("%s: %s", name, found)
+            findings[name] = found
+            if found.outcome not in EXPLAINED:
+                resources["decided"].add(name)
+                self.log.info("%s: %s", name, found)
         return nb, resources
+
+
+class WriteFindings(NbGraderPreprocessor):
+    """Writes on each graded cell what became of it, as `metadata["course"]` and as outputs that nbgrader counts."""
+
+    def preprocess(self, nb, resources):
+        for name, cell in _graded(nb).items():
+            found = in_words(resources["findings"][name], cell.outputs, name)
+            write(cell, found)
+            if name not in resources["decided"]:
+                self.log.info("%s: %s", name, found)
+        return nb, resources
+
+
+def _graded(nb):
+    """Exercise to its graded cell."""
+    return {cell.metadata.nbgrader["grade_id"].removeprefix("test_"): cell for cell in nb.cells
+            if cell.cell_type == "code" and is_grade(cell)}
 
 
 _judges = {}  # of this process, and of the one that it was forked from
@@ -106,26 +132,31 @@ class Judge:
         return pickle.loads(answer)  # the judge unpickles nothing of a stranger's
 
 
-def examine(nb, name, seed, judge, limits=Limits(), skipped=()):
-    """A `Finding` on one exercise of a notebook; cells whose ids are `skipped` are not run."""
+def examine(nb, name, seed, judge, limits=Limits(), stopped=None):
+    """A `Finding` on one exercise of a notebook.
+
+    Cells whose ids are in `stopped` are not run; those that end their room are added, with their problem's name and
+    reason.
+    """
     exercise = library.exercises()[name]
     blank = selection.unanswered(nb, exercise["functions"])
     broken = _broken(nb, name) if blank else None
     if blank and not broken:
         return Finding("not_attempted", f"{' and '.join(blank)} {'is' if len(blank) == 1 else 'are'} still empty.")
     cells = selection.cells(nb, name, exercise["functions"])
-    skipped, ended, end = set(skipped), None, time.monotonic() + AGAIN * limits.wall
+    stopped = {} if stopped is None else stopped
+    ended, end = None, time.monotonic() + AGAIN * limits.wall
     for _ in range(TRIES):
         if ended and time.monotonic() > end:
             return Finding("not_run", f"{_names(exercise)} could not be examined: {ended.reason}.")
-        ran = [cell for cell in cells if cell[0] not in skipped]
+        ran = [cell for cell in cells if cell[0] not in stopped]
         left = dataclasses.replace(limits, wall=max(1, min(limits.wall, end - time.monotonic())))
         told, ended = _in_a_room(judge.ask("draw", name, seed, [text for _, text in ran]), name, left)
         if told is not None:
             break
         if ended.cell is None or ended.cell >= len(ran):  # in the grader's own call, or nobody knows where
             return Finding("not_run", f"{_names(exercise)} was stopped: {ended.reason}.")
-        skipped.add(ran[ended.cell][0])
+        stopped[ran[ended.cell][0]] = ended.name, ended.reason
     else:
         return Finding("not_run", f"{_names(exercise)} could not be examined: {ended.reason}.")
     found = judge.ask("compare", name, seed, told)
@@ -135,7 +166,6 @@ def examine(nb, name, seed, judge, limits=Limits(), skipped=()):
     if found["missing"]:
         own = next((cell.id for cell in nb.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == name), None)
         first = failed.get(own) or next(iter(failed.values()), None)
-        stopped = next((cell for cell in skipped), None)
         why = first or ("the cell that defines it was stopped" if stopped else "no cell defines it as a function")
         return Finding("raised", f"{' and '.join(found['missing'])} could not be defined: {why}.")
     if found["raised"]:
@@ -158,6 +188,7 @@ class _End:
     """How a room ended before it had told anything: the number of the cell that ran, and why."""
 
     cell: int | None
+    name: str
     reason: str
 
 
@@ -178,15 +209,15 @@ def _in_a_room(task, name, limits):
             time.sleep(0.1)  # an end is heard a moment after the connection's
             reason = "it ended the Python process" if process.poll(fresh=True) is not None \
                 else "it closed the grader's connection"
-            reason = (process.exceeded() or ("", reason))[1]
-            return None, _End(cell if cell is not None and cell >= 0 else None, reason)
+            return None, _End(cell if cell is not None and cell >= 0 else None,
+                              *(process.exceeded() or ("KernelDied", reason)))
         finally:
             process.kill()
 
 
 def in_words(found, outputs, name):
     """The finding with the visible check's words, where the answer is wrong and the check knows better why."""
-    if found.outcome not in ("wrong", "raised"):
+    if found.outcome not in EXPLAINED:
         return found
     for output in outputs:
         said = output.get("data", {}).get(CHECK_MIME)

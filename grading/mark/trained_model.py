@@ -5,6 +5,8 @@ models of Pascal VOC they are validation images from the grader's DATA_ROOT.
 """
 
 import json
+import os
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from grading.run import jail
 from grading.run.limits import WORK
 from helpers.settings import GOAL, MODEL_FILE, MODELS
 
+IMAGES = "images"  # the file that they are in, inside
 NO_DATA = ("This model knows the classes of Pascal VOC, and there are no VOC images here to run it on: grade again "
            "with DATASET=voc and DATA_ROOT= the folder that holds VOCdevkit/.")
 
@@ -51,7 +54,7 @@ def _run(path, seed):
     with jail.model_file(path) as file:
         if not file:
             return {"error": "The model file is not a plain file, or far too large; hand in notebook 5's."}
-        answer = _score("file", seed, MODEL_FILE, files={f"{WORK}/{MODEL_FILE}": file})
+        answer = _score(seed, "file", MODEL_FILE, files={f"{WORK}/{MODEL_FILE}": file})
     known = isinstance(answer, dict) and (isinstance(answer.get("error"), str) or _is_score(answer))
     return answer if known else {"error": "The model file ended its run before there was a result: it is broken, or "
                                           "far too large."}
@@ -69,13 +72,24 @@ def _is_score(answer):
 @cache
 def _untrained(model, dataset, size, seed):
     """Mean IoU of the architecture before any training: trusted code alone, once a grading process."""
-    answer = _score("untrained", seed, model, dataset, size)
+    answer = _score(seed, "untrained", model, dataset, size)
     return answer["mean_iou"] if answer else 0.0
 
 
-def _score(*arguments, files=None):
+def _score(seed, what, *arguments, files=None):
     """What `helpers.score` prints in the jail, or None."""
-    try:
-        return json.loads(jail.run(("helpers.score:main", *arguments), files).stdout.splitlines()[-1])
-    except (ValueError, IndexError, RecursionError):
-        return None
+    with open(_drawn(seed), "rb") as images:
+        files = {**(files or {}), f"{WORK}/{IMAGES}": images}
+        try:
+            return json.loads(jail.run(("helpers.score:main", what, IMAGES, *arguments), files).stdout.splitlines()[-1])
+        except (ValueError, IndexError, RecursionError):
+            return None
+
+
+@cache
+def _drawn(seed):
+    """Where this process, and those that it forks, open the images that models are judged on: drawn once."""
+    with tempfile.TemporaryFile() as file:
+        if status := jail.start(("helpers.score:main", "draw", seed), {"stdout": file}).wait():
+            raise jail.JailError(f"jail: expected images to judge a model on, found exit status {status}")
+        return f"/proc/self/fd/{os.dup(file.fileno())}"

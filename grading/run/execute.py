@@ -1,11 +1,11 @@
 """Run a notebook in the jail and come back with a definite result, whatever its code does.
 
-`JailedExecute` takes the place of nbgrader's Execute. It runs the cells itself, because nbclient raises
-out of the notebook when a kernel dies, and reads all that a kernel sends. A cell that ends its process,
-fills the memory or runs past its time earns nothing, with a reason; the cells before it keep what they
-earned, and the ones behind it are run in a fresh kernel, in which all but the offending cells have been
-run again. So an answer that kills costs its own points only. At most `restarts` times, and never longer
-than the clock of the whole submission.
+`JailedExecute` takes the place of nbgrader's Execute. Of an exercise that `resources["decided"]` names, the check is
+left out: nobody needs its words. It runs the cells itself, because nbclient raises out of the notebook when a kernel
+dies, and reads all that a kernel sends. A cell that ends its process, fills the memory or runs past its time earns
+nothing, with a reason; the cells before it keep what they earned, and the ones behind it are run in a fresh kernel, in
+which all but the offending cells have been run again. So an answer that kills costs its own points only. At most
+`restarts` times, and never longer than the clock of the whole submission.
 
 A death that a cell prepares and leaves to a later one (a timer, a thread) costs the later one too: who
 sets a bomb in one's own kernel pays for what it hits.
@@ -41,13 +41,12 @@ class JailedExecute(Execute):
         """`nb` with outputs; every graded cell that was not run to its end has an error output that says why."""
         jail.require()
         limits = Limits(**self.limits)
-        run = _Run(nb, limits, time.monotonic() + limits.wall, self)
+        run = _Run(nb, limits, time.monotonic() + limits.wall, self, resources.get("decided", ()))
+        run.skip(resources.get("stopped", {}))
         for _ in range(self.restarts + 1):
             if not run.through(self.folder(resources) / MODEL_FILE):
                 break
         run.close()
-        resources["limits"] = limits
-        resources["offending"] = [run.cells[number].id for number in run.offending]
         return nb, resources
 
     def folder(self, resources):
@@ -62,14 +61,23 @@ class JailedExecute(Execute):
 class _Run:
     """One notebook on its way through one or more kernels."""
 
-    def __init__(self, nb, limits, deadline, settings):
+    def __init__(self, nb, limits, deadline, settings, decided):
         self.nb, self.limits, self.deadline, self.settings = nb, limits, deadline, settings
         for cell in nb.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
-        watched = selection.watched(nb)
+        watched = selection.watched(nb, decided)
         self.cells, self.texts = [cell for cell, _ in watched], [text for _, text in watched]
         self.done, self.offending, self.kept = set(), set(), 0
+
+    def skip(self, stopped):
+        """Cells that the examination had to stop are not tried again: id to (name, reason) of their problem."""
+        for number, cell in enumerate(self.cells):
+            if cell.id in stopped:
+                name, reason = stopped[cell.id]
+                self.done.add(number)
+                self.offending.add(number)
+                self.mark(cell, name, f"This cell was stopped: {reason}.")
 
     def remaining(self):
         return max(1, self.deadline - time.monotonic())
@@ -77,8 +85,9 @@ class _Run:
     def through(self, model):
         """Run what is left in a fresh kernel, behind what ran before; whether something graded is left to be tried."""
         left = dataclasses.replace(self.limits, wall=self.remaining())
-        with Kernel(model, left, self.settings.startup_timeout) as kernel:
-            self._cells(kernel)
+        if len(self.done) < len(self.cells):
+            with Kernel(model, left, self.settings.startup_timeout) as kernel:
+                self._cells(kernel)
         return any(is_grade(cell) for number, cell in enumerate(self.cells) if number not in self.done) \
             and time.monotonic() < self.deadline
 

@@ -55,15 +55,16 @@ def cells(nb, grade_id, functions):
     return [(nb.cells[number].id, found[number]) for number in sorted(found)]
 
 
-def watched(nb):
+def watched(nb, decided=()):
     """What the notebook's own run needs for its checks, in order: (cell, text) pairs.
 
-    The checks, all that is the student's own, and those statements of the course that define or change a name which
-    these need: while grading nobody looks at the course's figures.
+    The checks but for those of exercises that are `decided`, all that is the student's own, and those statements of the
+    course that define or change a name which these need: while grading nobody looks at the course's figures.
     """
     last = max((number for number, cell in enumerate(nb.cells) if is_grade(cell)), default=-1)
+    unasked = {f"test_{name}" for name in (BY_FILE, *decided)}
     found = {number: cell.source for number, cell in enumerate(nb.cells[:last + 1]) if cell.cell_type == "code" and (
-        is_own(cell) or is_grade(cell) and cell.metadata.nbgrader["grade_id"] != f"test_{BY_FILE}")}
+        is_own(cell) or is_grade(cell) and cell.metadata.nbgrader["grade_id"] not in unasked)}
     needed = {name for text in found.values() for name in source.names_taken(source.tree(text))}
     parts = _parts(nb.cells[:last + 1])
     modules = {name for _, block, names in parts if block.imports for name in names}

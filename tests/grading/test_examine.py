@@ -285,7 +285,7 @@ def test_rooms_that_end_one_after_the_other_share_a_clock(monkeypatch):
     def room(task, name, limits):
         walls.append(limits.wall)
         now[0] += limits.wall
-        return None, examine._End(0, "it took too long")
+        return None, examine._End(0, "TimeUp", "it took too long")
     monkeypatch.setattr(examine, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(examine, "_in_a_room", room)
     result = examine.examine(notebook("mean_iou", WRONG, before=["hangs()"] * 5), "mean_iou", 7,
@@ -423,3 +423,16 @@ def test_only_what_an_answer_needs_of_the_course_is_run_before_it():
     made = notebook("mean_iou", MEAN_IOU, before=["KEEP = Path('x')"])
     texts = "\n".join(text for _, text in selection.cells(made, "mean_iou", ["mean_iou"]))
     assert "from pathlib import Path" in texts and "trained_model(" not in texts
+
+
+def test_the_notebooks_run_shows_own_cells_and_the_checks_of_what_is_not_right():
+    made = notebook("mean_iou", WRONG, before=["print('mine')", "import os; os._exit(0)"],
+                    others=("confusion_matrix", "evaluate", "overlay"))
+    result, text = shard.grade(shard.Task("05_evaluation", nbformat.writes(made).encode(), None, 0))
+    outcomes = {one["name"]: (one["outcome"], one["misconception"]) for one in result["exercises"]}
+    assert outcomes["mean_iou"][0] == "wrong" and known.is_known(outcomes["mean_iou"][1], "mean_iou")
+    assert outcomes["confusion_matrix"] == outcomes["overlay"] == ("right", None)
+    assert result["problem"] == "This cell was stopped: it ended the Python process."
+    graded = {golden.kind(cell).get("grade_id"): cell for cell in nbformat.reads(text, 4).cells}
+    assert [output.text for output in graded["test_overlay"].outputs] == ["Examined: right.\n"]
+    assert '"mine\\n"' in text

@@ -69,7 +69,8 @@ def test_the_result_so_far_is_told_after_each_exercise(told):
     assert scores == sorted(scores) and {0, 4, 12} <= set(scores)
     lines = [line for _, line in told[1] if line]
     assert lines[0] == "1 to grade: 01_setup" and lines[1] == "1.1 Choose the device: 4 of 4 points."
-    assert lines[2].startswith("1.2 Load a mask: 0 of 8 points. load_target returned a str")
+    assert lines[2] == "1.3 Count pixels per class: 8 of 8 points."
+    assert lines[3].startswith("1.2 Load a mask: 0 of 8 points. load_target returned a str")  # in the check's words
     first = next(result for result, line in told[1] if line == lines[1])
     assert not first["finished"] and exercises(first)["count_pixels"]["sentence"] == one.WAITING
 

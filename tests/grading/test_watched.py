@@ -36,6 +36,16 @@ def test_answers_and_checks_are_run_and_no_figure_of_the_course(name):
         assert word not in "\n".join(found.values())
 
 
+def test_a_check_that_has_no_more_to_say_is_left_out_with_what_it_needs():
+    made = arrived("05_evaluation")
+    answers = [cell for cell in made.cells if golden.kind(cell).get("solution")]
+    everything = {"confusion_matrix", "mean_iou", "evaluate", "overlay"}
+    assert {cell.id for cell, _ in selection.watched(made, everything)} >= {cell.id for cell in answers}
+    left = [golden.kind(cell)["grade_id"] for cell, _ in selection.watched(made, everything - {"mean_iou"})
+            if golden.kind(cell).get("grade")]
+    assert left == ["test_mean_iou"]
+
+
 def test_what_a_students_own_cell_uses_is_run_in_order():
     found = texts("04_training", "print(losses[-1] < losses[0])")
     for statement in ("config = settings.load()", "sanity = training.make_model", "losses = [train_one_epoch(sanity"):

@@ -144,3 +144,9 @@ def test_the_first_and_the_last_cell_do_no_harm_where_an_answer_is_examined(name
     modules = {alias.name for cell in (cells[0], cells[-1]) for node in ast.walk(ast.parse(cell.source))
                if isinstance(node, ast.ImportFrom) and node.module == "helpers" for alias in node.names}
     assert modules == {"notebook", "handin"} and modules <= set(library.QUIET)
+
+
+def test_solutions_hold_notebooks_alone():
+    """nbgrader takes every folder there for an assignment, and Python makes one beside each module."""
+    assert sorted(path.name for path in (ROOT / "solutions").iterdir()
+                  if not path.name.startswith(".")) == list(notebooks.NAMES)
