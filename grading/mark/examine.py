@@ -205,6 +205,8 @@ def _in_a_room(task, name, limits):
                 while (said := channel.receive(here, LARGEST, lambda: process.poll() is None)) is not None:
                     if said.startswith(b"{"):
                         return said, None
+                    if process.poll(fresh=True) is not None and process.exceeded():
+                        break  # the disk that the cell before has filled
                     cell = int(said[:8])
             time.sleep(0.1)  # an end is heard a moment after the connection's
             reason = "it ended the Python process" if process.poll(fresh=True) is not None \
