@@ -45,5 +45,6 @@ c.Autograde.autograde_preprocessors = [
 c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = r"(?s).*"
 c.ExecutePreprocessor.record_timing = False
+c.NotebookExporter.optimistic_validation = True  # once a notebook, not after each preprocessor
 
 feedback.configure(c)

@@ -7,6 +7,7 @@ from nbgrader.utils import is_grade, is_solution
 
 from grading.intake import source
 
+_SILENT = (ast.FunctionDef, ast.Import, ast.ImportFrom)
 BY_FILE = "trained_model"  # the exercise that no function answers: its file is judged
 
 
@@ -59,18 +60,28 @@ def watched(nb, decided=()):
     """What the notebook's own run needs for its checks, in order: (cell, text) pairs.
 
     The checks but for those of exercises that are `decided`, all that is the student's own, and those statements of the
-    course that define or change a name which these need: while grading nobody looks at the course's figures.
+    course that define or change a name which these need: while grading nobody looks at the course's figures. Nothing,
+    where there are only definitions: they show nothing.
     """
     last = max((number for number, cell in enumerate(nb.cells) if is_grade(cell)), default=-1)
     unasked = {f"test_{name}" for name in (BY_FILE, *decided)}
     found = {number: cell.source for number, cell in enumerate(nb.cells[:last + 1]) if cell.cell_type == "code" and (
         is_own(cell) or is_grade(cell) and cell.metadata.nbgrader["grade_id"] not in unasked)}
+    if not any(map(_shows, found.values())):
+        return []
     needed = {name for text in found.values() for name in source.names_taken(source.tree(text))}
     parts = _parts(nb.cells[:last + 1])
     modules = {name for _, block, names in parts if block.imports for name in names}
     parts = [(number, block, names | _changed(block.node) - modules) for number, block, names in parts]
     found |= _course(nb, parts, needed)
     return [(nb.cells[number], found[number]) for number in sorted(found) if found[number].strip()]
+
+
+def _shows(text):
+    """Whether a cell may show something: it does more than import and define functions, or has magics."""
+    tree = source.parsed(text)
+    return tree is None or not all(isinstance(node, _SILENT) and not getattr(node, "decorator_list", None)
+                                   for node in tree.body)
 
 
 def _parts(cells):

@@ -36,14 +36,23 @@ def test_answers_and_checks_are_run_and_no_figure_of_the_course(name):
         assert word not in "\n".join(found.values())
 
 
-def test_a_check_that_has_no_more_to_say_is_left_out_with_what_it_needs():
+DECIDED = {"confusion_matrix", "mean_iou", "evaluate", "overlay"}
+
+
+def test_a_check_that_has_no_more_to_say_is_left_out():
     made = arrived("05_evaluation")
-    answers = [cell for cell in made.cells if golden.kind(cell).get("solution")]
-    everything = {"confusion_matrix", "mean_iou", "evaluate", "overlay"}
-    assert {cell.id for cell, _ in selection.watched(made, everything)} >= {cell.id for cell in answers}
-    left = [golden.kind(cell)["grade_id"] for cell, _ in selection.watched(made, everything - {"mean_iou"})
-            if golden.kind(cell).get("grade")]
-    assert left == ["test_mean_iou"]
+    found = [golden.kind(cell) for cell, _ in selection.watched(made, DECIDED - {"mean_iou"})]
+    assert [kind["grade_id"] for kind in found if kind.get("grade")] == ["test_mean_iou"]
+    assert sum(bool(kind.get("solution")) for kind in found) == 4
+
+
+@pytest.mark.parametrize("own, run", [
+    ("def twice(x):\n    return 2 * x", False), ("import math", False), ("print(1)", True), ("KEEP = 1", True),
+    ("%time 1", True), ("!ls", True), ("def broken(:", True), ("@print\ndef shown(): pass", True)])
+def test_definitions_alone_show_nothing_and_are_not_run(own, run):
+    made = arrived("05_evaluation", own)
+    assert bool(selection.watched(made, DECIDED)) is run
+    assert selection.watched(made)
 
 
 def test_what_a_students_own_cell_uses_is_run_in_order():
