@@ -18,12 +18,13 @@ from pathlib import Path
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
-from traitlets import Dict, Integer
+from traitlets import Integer
 
 from grading.mark import known, published, trained_model
 from grading.mark.finding import Finding
 from grading.mark.judge import LARGEST
 from grading.run import channel, jail, library, selection
+from grading.run.execute import JailedExecute
 from grading.run.limits import Limits
 from helpers.settings import CHECK_MIME, MODEL_FILE
 
@@ -44,12 +45,11 @@ class Examine(NbGraderPreprocessor):
         config=True)
     held_out_seed = Integer(0, help="draws the images that handed-in models are judged on").tag(config=True)
     timeout = Integer(60, help="seconds for one answer, with the cells that it needs").tag(config=True)
-    limits = Dict(help="what differs from the defaults of grading.run.limits.Limits, but for 'wall'").tag(config=True)
 
     def preprocess(self, nb, resources):
         jail.require()
         seed = secrets.randbelow(2 ** 31) if self.seed is None else self.seed
-        limits = Limits(**self.limits | {"wall": self.timeout})
+        limits = Limits(**JailedExecute(parent=self).limits | {"wall": self.timeout})  # those of its run
         findings, stopped = {}, {}
         resources |= {"findings": findings, "stopped": stopped, "decided": set()}
         flags = nb.metadata.setdefault("course", {}).setdefault("flags", [])

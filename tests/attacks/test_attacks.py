@@ -59,8 +59,7 @@ def settings(course, seed):
     config.RestoreAnswers.release = str(course / "release")
     config.Examine.seed = seed
     config.JailedExecute.timeout, config.Examine.timeout = 8, 20
-    config.Examine.limits = {"memory": 2 ** 31, "disk": 2 ** 26}
-    config.JailedExecute.limits = config.Examine.limits | {"wall": 300}
+    config.JailedExecute.limits = {"wall": 300, "memory": 2 ** 31, "disk": 2 ** 26}
     return config
 
 
