@@ -88,7 +88,8 @@ class PyramidNetwork(nn.Module):
         return {"out": F.interpolate(logits, images.shape[-2:], mode="bilinear")}
 
     def _logits(self, images):
-        return self.classifier(self.backbone(images.contiguous(memory_format=torch.channels_last)))
+        logits = self.classifier(self.backbone(images.contiguous(memory_format=torch.channels_last)))
+        return logits.contiguous()  # a criterion goes through them class by class
 
     def _half_precision_logits(self, images):
         """Twice as fast where the processor has bfloat16; elsewhere (T4, MPS) in float32.
@@ -108,12 +109,25 @@ class PyramidNetwork(nn.Module):
         return self
 
 
+class _StridedDepthwise(nn.Conv2d):
+    """Always in float32: in bfloat16, a CPU takes ten times as long for the gradient of this kind of convolution."""
+
+    def forward(self, x):
+        if x.device.type != "cpu":
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float())
+
+
 def fpn_mobilenet_v2(num_classes, backbone_weights=None):
     """A feature pyramid on MobileNetV2, for little data: with weights, its first layers stay frozen."""
     classifier = mobilenet_v2(weights=None)
     if backbone_weights is not None:
         classifier.load_state_dict(backbone_weights)
         classifier.features[:4].requires_grad_(False)
+    for layer in classifier.features.modules():
+        if isinstance(layer, nn.Conv2d) and layer.groups > 1 and layer.stride != (1, 1):
+            layer.__class__ = _StridedDepthwise
     stages = {"3": 24, "6": 32, "13": 96, "18": 1280}  # layer to channels, at strides 4, 8, 16 and 32
     backbone = IntermediateLayerGetter(classifier.features, {layer: layer for layer in stages})
     head = PyramidHead(list(stages.values()), num_classes)

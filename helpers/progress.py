@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from torch.utils.data import RandomSampler
 
-from helpers import checkpoints, files, own, transforms
+from helpers import checkpoints, files, own
 from helpers.settings import SettingsError, first_line, show
 
 SAVE_SECONDS = 150  # between two checkpoints within an epoch
@@ -104,10 +104,17 @@ class Progress:
                 self.save()
 
     def at_size(self, loader):
-        """The batches of `loader`, shrunk in those first epochs that the recipe has `small` pictures for."""
+        """The batches of `loader`, smaller in those first epochs that the recipe has `small` pictures for."""
         small = self._small[len(self.history):][:1]
-        for batch in loader:
-            yield transforms.shrink(*batch, *small) if small else batch
+        if not small:
+            yield from loader
+            return
+        size = loader.dataset.size
+        loader.dataset.resize(*small)
+        try:
+            yield from loader
+        finally:
+            loader.dataset.resize(size)
 
     def drain(self):
         """End a pass of which no batch is left: torch's sampler draws once more from its generator as it ends."""

@@ -6,17 +6,22 @@ import math
 import os
 import textwrap
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 from torchvision.transforms.functional import pil_to_tensor
 
 from helpers import checkpoints, metrics, models, pretrained, transforms
+from helpers.loading import Pairs
 from helpers.progress import Order, Progress
 from helpers.settings import IGNORE_INDEX, show
+
+
+WARM_UP = 0.04  # of a training, in which the learning rate rises to its peak
 
 
 def make_criterion():
@@ -63,16 +68,13 @@ def make_loaders(devkit, settings, train_transform=None):
     recipe = settings.recipe
     # on a CPU, workers would only take cores from the training: measured 20 % slower on two cores
     workers = min(os.cpu_count(), 8) if settings.device.type == "cuda" else 0
-    common = {"batch_size": recipe.batch_size, "num_workers": workers, "persistent_workers": workers > 0,
-              "pin_memory": workers > 0}
-    train = devkit.open("train", train_transform(recipe.size) if train_transform else
-                        transforms.train_transform(recipe.size, recipe.scale))
-    val = devkit.open("val", transforms.eval_transform(recipe.size))
-    times = -(-recipe.least * recipe.batch_size // len(train))
-    if times > 1:
-        train = Subset(train, [*range(len(train))] * times)
-    if settings.grading:
-        train, val = (Subset(dataset, range(3 * recipe.batch_size)) for dataset in (train, val))
+    common = {"batch_size": recipe.batch_size, "num_workers": workers, "pin_memory": workers > 0}
+    train, val = devkit.open("train"), devkit.open("val")
+    times = max(1, -(-recipe.least * recipe.batch_size // len(train)))
+    most = 3 * recipe.batch_size if settings.grading else None
+    make_transform = train_transform or partial(transforms.train_transform, scale=recipe.scale)
+    train = Pairs(train, make_transform, recipe.size, ([*range(len(train))] * times)[:most], keep=not workers)
+    val = Pairs(val, transforms.eval_transform, recipe.size, range(len(val))[:most], keep=not workers)
     generator = torch.Generator().manual_seed(settings.seed)
     order = Order(train, generator=generator)
     return (DataLoader(train, sampler=order, drop_last=True, generator=generator, **common),
@@ -94,11 +96,11 @@ def make_model(devkit, settings, build_model=None):
 
 
 def learning_rate_factor(done):
-    """The schedule: a warm-up over the first tenth of training, then a cosine to 0; `done` in 0..1.
+    """The schedule: a warm-up over the first part of training (`WARM_UP`), then a cosine to 0; `done` in 0..1.
 
     Loshchilov and Hutter, SGDR, ICLR 2017 (without restarts).
     """
-    return done / 0.1 if done < 0.1 else 0.5 * (1 + math.cos(math.pi * (done - 0.1) / 0.9))
+    return done / WARM_UP if done < WARM_UP else 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ def fit(model, train_loader, val_loader, optimizer, settings, num_classes, train
 def trained_model(devkit, settings, view=None):
     """The model that notebook 4 trained and its history; trained here if there is none or it is unfinished."""
     model = make_model(devkit, settings)
-    optimizer = torch.optim.AdamW(models.parameter_groups(model, settings.recipe.learning_rate))
+    optimizer = torch.optim.AdamW(models.parameter_groups(model, settings.recipe.learning_rate), fused=True)
     loaders = make_loaders(devkit, settings)
     history = fit(model, *loaders, optimizer, settings, devkit.num_classes, view=view)
     return model, history

@@ -7,7 +7,6 @@ A transform is called with a PIL RGB image and its PIL palette mask and returns
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
@@ -57,14 +56,6 @@ def fitted(shape, size):
     """The height and width that an image of `shape` (H, W) has after `eval_transform(size)`."""
     longer = max(shape)
     return tuple(max(1, round(size * side / longer)) for side in shape)
-
-
-def shrink(images, targets, size):
-    """A batch, Float32[N, 3, H, H] and Int64[N, H, H], at `size` x `size` pixels; one that is not larger as it is."""
-    if images.shape[-1] <= size:
-        return images, targets
-    images = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
-    return images, F.interpolate(targets[:, None].float(), (size, size), mode="nearest-exact")[:, 0].long()
 
 
 def denormalize(image):

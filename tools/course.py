@@ -42,11 +42,7 @@ def main():
     if not args.only:
         shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    # glibc keeps the memory of tensors instead of asking for it again at each step, but for those above 32 MB: as
-    # pictures grow from epoch to epoch these would leave holes, 7 GB in place of 3
-    environment = (settings.environment(OUTPUT=OUTPUT, DATA_ROOT=config.data_root, WEIGHTS=config.weights)
-                   | {"MALLOC_MMAP_THRESHOLD_": str(2 ** 25), "MALLOC_TRIM_THRESHOLD_": str(2 ** 36),
-                      "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"})
+    environment = settings.environment(OUTPUT=OUTPUT, DATA_ROOT=config.data_root, WEIGHTS=config.weights)
     if args.only:
         run_one(args.only, environment, args.store)
         return

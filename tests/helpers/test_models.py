@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torchvision.models import mobilenet_v2, segmentation
 
 from helpers import models
@@ -22,6 +23,17 @@ def test_a_pretrained_backbone_keeps_its_statistics_and_its_first_layers(tmp_pat
     assert model.classifier.training and not model.backbone["0"][0].weight.requires_grad
     assert model.backbone["17"].conv[2].weight.grad is not None
     assert models.create("fpn_mobilenet_v2", 5).train().backbone.training  # a random start has to learn them
+
+
+def test_half_precision_leaves_strided_depthwise_convolutions_in_float32():
+    strided = [layer for layer in models.fpn_mobilenet_v2(5).backbone.modules()
+               if isinstance(layer, torch.nn.Conv2d) and layer.groups > 1 and layer.stride == (2, 2)]
+    assert len(strided) == 4
+    for layer in strided:
+        x = torch.rand(1, layer.in_channels, 9, 9).bfloat16()
+        expected = F.conv2d(x.float(), layer.weight, None, 2, 1, groups=layer.groups)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(layer(x), expected)
 
 
 @pytest.mark.parametrize("name", MODELS)

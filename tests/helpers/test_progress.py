@@ -101,8 +101,8 @@ def test_a_training_cut_many_times_ends_with_the_same_bits(tmp_path, undisturbed
 
 def test_batches_that_were_done_are_not_loaded_again(tmp_path, monkeypatch):
     cut(tmp_path, batches=BATCHES)
-    loaded, load = [], kills.Noise.__getitem__
-    monkeypatch.setattr(kills.Noise, "__getitem__", lambda self, index: loaded.append(index) or load(self, index))
+    loaded, load = [], kills.Plain.__getitem__
+    monkeypatch.setattr(kills.Plain, "__getitem__", lambda self, index: loaded.append(index) or load(self, index))
     with pytest.raises(PowerCut):
         kills.train(tmp_path, view=Stop(PowerCut, batches=1))
     assert len(loaded) == kills.RECIPE.batch_size

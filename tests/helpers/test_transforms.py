@@ -60,15 +60,6 @@ def test_evaluation_shows_the_whole_image_and_void_around_it(width, height):
     assert ((target != IGNORE_INDEX) == inside).all()
 
 
-def test_a_shrunk_batch_shows_the_same_and_has_no_other_class():
-    images, targets = (torch.stack(parts) for parts in zip(*[transforms.eval_transform(96)(*pair())] * 2))
-    small, labels = transforms.shrink(images, targets, 48)
-    assert small.shape == (2, 3, 48, 48) and labels.shape == (2, 48, 48) and labels.dtype == torch.int64
-    assert set(labels.unique().tolist()) == set(targets.unique().tolist())
-    assert agreement(small[1], labels[1]) > 0.9
-    assert transforms.shrink(images, targets, 96)[0] is images
-
-
 def test_denormalize_undoes_normalisation_and_changes_no_input():
     picture = torch.rand(3, 5, 7)
     mean, std = (torch.tensor(v)[:, None, None] for v in (transforms.MEAN, transforms.STD))
