@@ -20,7 +20,6 @@ from helpers.loading import Pairs
 from helpers.progress import Order, Progress
 from helpers.settings import IGNORE_INDEX, show
 
-
 WARM_UP = 0.04  # of a training, in which the learning rate rises to its peak
 
 
