@@ -77,7 +77,7 @@ def train(config, recipe, start, threads):
     begin = time.perf_counter()
     torch.manual_seed(config.seed)
     model = models.create(None, devkit.num_classes, STARTS[start]).to(config.device)
-    optimizer = torch.optim.AdamW(models.parameter_groups(model, recipe.learning_rate))
+    optimizer = torch.optim.AdamW(models.parameter_groups(model, recipe.learning_rate), fused=True)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
         config = replace(config, output=Path(folder))
         history = training.fit(model, *training.make_loaders(devkit, config), optimizer, config, devkit.num_classes)

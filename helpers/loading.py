@@ -31,8 +31,8 @@ class Pairs(Dataset):
     def _decoded(self, index):
         if index not in self._kept:
             pair = self._dataset[index]
-            size = sum(image.width * image.height * (4 if image.mode == "RGB" else 1) for image in pair)
-            if not self._keep or self._bytes + size > MOST:
+            needed = sum(image.width * image.height * (4 if image.mode == "RGB" else 1) for image in pair)
+            if not self._keep or self._bytes + needed > MOST:
                 return pair
-            self._kept[index], self._bytes = pair, self._bytes + size
+            self._kept[index], self._bytes = pair, self._bytes + needed
         return tuple(image.copy() for image in self._kept[index])  # a transform may draw on its image

@@ -113,7 +113,7 @@ class _StridedDepthwise(nn.Conv2d):
     """Always in float32: in bfloat16, a CPU takes ten times as long for the gradient of this kind of convolution."""
 
     def forward(self, x):
-        if x.device.type != "cpu":
+        if not torch.is_autocast_enabled("cpu"):
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):
             return super().forward(x.float())
