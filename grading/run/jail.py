@@ -16,6 +16,7 @@ import dataclasses
 import functools
 import json
 import os
+import select
 import signal
 import socket
 import stat
@@ -166,11 +167,21 @@ class Process:
             with contextlib.suppress(OSError):
                 if self.user is None:
                     os.kill(self.pid, signal.SIGKILL)  # all of the jail dies with its first process
+                    _gone(self.pid)
                 else:
                     self.connection.shutdown(socket.SHUT_WR)  # its keeper ends all of the user's
-            self._ended(5)  # when its end is heard, nothing of it is left
+            self._ended(5)
             self.status = status
             self.connection.close()
+
+
+def _gone(pid, seconds=5):
+    """Wait for the end of a jail's first process: it closes its files, then waits for all others to die, then ends."""
+    ended = os.pidfd_open(pid)
+    try:
+        select.select([ended], [], [], seconds)
+    finally:
+        os.close(ended)
 
 
 def start(work, files=None, limits=Limits(), library=None):

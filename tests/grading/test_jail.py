@@ -111,6 +111,7 @@ def test_too_much_time_ends_the_jail_with_a_reason(jailed):
 
 
 def test_nothing_lives_on_when_a_limit_has_ended_the_jail(jailed, monkeypatch):
+    python("")  # the parent of jails, which lives on, must not have the name
     monkeypatch.setenv("COURSE_SEED", str(800_000_000 + os.getpid()))
     python("import subprocess, time; subprocess.Popen(['sleep', '77']); time.sleep(77)", wall=1)
     for _ in range(20):
@@ -119,6 +120,19 @@ def test_nothing_lives_on_when_a_limit_has_ended_the_jail(jailed, monkeypatch):
             break
         time.sleep(0.1)
     assert not left
+
+
+def test_nothing_of_a_jail_is_alive_once_kill_has_returned(jailed):
+    for _ in range(8):
+        process = jail.start(("builtins:exec", "import time; held = bytearray(900_000_000); time.sleep(100)"))
+        inside = psutil.Process(process.pid).children(recursive=True)
+        assert inside
+        for _ in range(100):
+            if inside[0].memory_info().rss > 900_000_000:
+                break
+            time.sleep(0.1)
+        process.kill()
+        assert not [each for each in inside if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_too_many_files_end_the_jail_with_a_reason(jailed):
