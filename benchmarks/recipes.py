@@ -27,15 +27,15 @@ def main(arguments=()):
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--starts", nargs="+", choices=STARTS, default=list(STARTS))
-    parser.add_argument("--size", type=int, default=recipe.size, help="pixels")
     parser.add_argument("--epochs", type=int, default=recipe.epochs)
     parser.add_argument("--rate", type=float, default=recipe.learning_rate, help="learning rate of the new layers")
     parser.add_argument("--store", action="store_true", help="keep the curves, which notebook 4 shows")
     args = parser.parse_args(arguments)
-    recipe = replace(recipe, size=args.size, epochs=args.epochs, learning_rate=args.rate)
+    recipe = replace(recipe, epochs=args.epochs, learning_rate=args.rate)
     config = replace(settings.load(), dataset="shapes", data_root=settings.ROOT / "data" / "shapes")
     voc.prepare(config)  # once, not by all processes at a time
-    print(f"{recipe.size} px, {recipe.epochs} epochs in batches of {recipe.batch_size}, learning rate "
+    sizes = [*recipe.small, recipe.size][:recipe.epochs]
+    print(f"{', '.join(map(str, sizes))} px, {recipe.epochs} epochs in batches of {recipe.batch_size}, learning rate "
           f"{recipe.learning_rate:g}, on {config.device.type}; seeds 0 to {args.seeds - 1}")
     print("start       threads   mean IoU: mean   worst   seconds a training")
     curves = {}
@@ -52,7 +52,8 @@ def main(arguments=()):
 
 def store(recipe, curves):
     """Keep the curves beside those of another start, if they are of the same recipe."""
-    made_with = {"size": recipe.size, "epochs": recipe.epochs, "learning_rate": recipe.learning_rate}
+    made_with = {"size": recipe.size, "small": list(recipe.small), "epochs": recipe.epochs,
+                 "learning_rate": recipe.learning_rate}
     kept = pretrained.curves() if pretrained.CURVES.exists() else {}
     if {key: kept.get(key) for key in made_with} != made_with:
         kept = {}

@@ -113,6 +113,7 @@ def load(path):
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 4, torch.get_num_threads()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting, it would take torch's cores
     try:
         session = onnxruntime.InferenceSession(Path(path).read_bytes(), options, providers=["CPUExecutionProvider"])
         texts = session.get_modelmeta().custom_metadata_map
@@ -153,7 +154,7 @@ def differences(model, other, images):
     for image, _ in images:
         ours, theirs = photographs.logits_of(model, image), photographs.logits_of(other, image)
         first, second = ours.topk(2, 0)[0]
-        differ = ours.argmax(0) != theirs.argmax(0)
+        differ = ours.max(0).indices != theirs.max(0).indices
         same += not differ.any()
         pixels += int(differ.sum())
         no_tie += int((differ & (first - second >= TIE)).sum())

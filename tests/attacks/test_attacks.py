@@ -58,7 +58,7 @@ def settings(course, seed):
     config.CourseDirectory.db_url = f"sqlite:///{course}/gradebook.db"
     config.RestoreAnswers.release = str(course / "release")
     config.Examine.seed = seed
-    config.JailedExecute.timeout, config.Examine.timeout = 8, 20
+    config.JailedExecute.timeout, config.Examine.timeout = 4, 8
     config.JailedExecute.limits = {"wall": 300, "memory": 2 ** 31, "disk": 2 ** 26}
     return config
 

@@ -56,7 +56,7 @@ def test_a_lie_is_no_answer(lie, the_judge):
     """Nor does it earn anything for what stands below it."""
     notebook = golden.submission("05_evaluation", lambda this, blank: lying.LIES[lie] if this == "mean_iou" else blank,
                                  filled=False)
-    found = examine.examine(notebook, "mean_iou", 5, the_judge, jail.Limits(wall=15))
+    found = examine.examine(notebook, "mean_iou", 5, the_judge, jail.Limits(wall=5))
     assert found.outcome in ("raised", "wrong", "not_run"), found
     assert examine.examine(notebook, "evaluate", 5, the_judge).outcome == "not_attempted"
 

@@ -29,11 +29,11 @@ def config(tmp_path, monkeypatch):
                                output=tmp_path / "out", grading=False)
 
 
-def start(devkit, config, **kwargs):
+def start(devkit, config, loaders=None, **kwargs):
     """A training from whatever `config.output` holds; the model and its history."""
     model = training.make_model(devkit, config)
     optimizer = torch.optim.AdamW(models.parameter_groups(model, config.recipe.learning_rate))
-    loaders = training.make_loaders(devkit, config)
+    loaders = loaders or training.make_loaders(devkit, config)
     return model, training.fit(model, *loaders, optimizer, config, devkit.num_classes, **kwargs)
 
 
@@ -154,6 +154,20 @@ def test_the_first_epochs_see_small_pictures_in_training_and_validation(devkit, 
     monkeypatch.setattr(training.metrics, "evaluate", noted)
     start(devkit, config, train_one_epoch=note)
     assert seen == [{(size, size)} for size in (16, 16, 24, 24, 32, 32)]
+
+
+def test_an_interrupted_small_epoch_leaves_the_loaders_their_full_size(devkit, config, monkeypatch):
+    monkeypatch.setitem(settings.RECIPES, "shapes", dataclasses.replace(config.recipe, small=(16, 24)))
+    loaders, evaluate = training.make_loaders(devkit, config), training.metrics.evaluate
+
+    def stopped(model, loader, *args):
+        next(loader)
+        raise KeyboardInterrupt
+    monkeypatch.setattr(training.metrics, "evaluate", stopped)
+    _, history = start(devkit, config, loaders=loaders)
+    assert history == [] and [tuple(next(iter(loader))[0].shape[-2:]) for loader in loaders] == [(32, 32)] * 2
+    monkeypatch.setattr(training.metrics, "evaluate", evaluate)
+    assert len(start(devkit, config, loaders=loaders)[1]) == config.recipe.epochs
 
 
 def test_a_grader_trains_a_few_steps(devkit, config):
