@@ -5,9 +5,11 @@
 """
 
 import dataclasses
+import functools
 import shutil
 import sys
 from pathlib import Path
+from types import MappingProxyType
 
 import nbformat
 
@@ -20,10 +22,12 @@ def kind(cell):
     return cell.metadata.get("nbgrader", {})
 
 
+@functools.cache
 def answers(name):
-    """The solution cells of one notebook: grade id to source."""
+    """The solution cells of one notebook: grade id to source; not to be changed."""
     solution = nbformat.read(notebooks.solution(name), as_version=4)
-    return {kind(cell)["grade_id"]: cell.source for cell in solution.cells if kind(cell).get("solution")}
+    return MappingProxyType({kind(cell)["grade_id"]: cell.source for cell in solution.cells
+                             if kind(cell).get("solution")})
 
 
 def points(name):
