@@ -104,17 +104,20 @@ class Progress:
                 self.save()
 
     def at_size(self, loader):
-        """The batches of `loader`, smaller in those first epochs that the recipe has `small` pictures for."""
-        small = self._small[len(self.history):][:1]
-        if not small:
+        """The batches of `loader`, smaller in those first epochs that the recipe has `small` pictures for.
+
+        Batches of another data set than `loading.Pairs` come as they are.
+        """
+        small, dataset = self._small[len(self.history):][:1], getattr(loader, "dataset", None)
+        if not small or not hasattr(dataset, "resize"):
             yield from loader
             return
-        size = loader.dataset.size
-        loader.dataset.resize(*small)
+        size = dataset.size
+        dataset.resize(*small)
         try:
             yield from loader
         finally:
-            loader.dataset.resize(size)
+            dataset.resize(size)
 
     def drain(self):
         """End a pass of which no batch is left: torch's sampler draws once more from its generator as it ends."""

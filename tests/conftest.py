@@ -7,6 +7,11 @@ import pytest
 from tests.support import missing
 
 
+def pytest_xdist_auto_num_workers():
+    """One more than there are cores: many a test waits, for a clock or for a browser."""
+    return os.cpu_count() + 1
+
+
 @pytest.fixture(autouse=True)
 def environment():
     """The grader tells its kernels by environment variables what to draw and where to write; no test sees another's."""
