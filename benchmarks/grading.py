@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import json
 import os
 import random
 import signal
@@ -16,7 +15,7 @@ from pathlib import Path
 import nbformat
 import psutil
 
-from grading import cluster, shard
+from grading import cluster, gradebook, shard
 from grading.intake import ingest
 from helpers.settings import MODEL_FILE, ROOT
 from tests.support import classes, golden
@@ -146,9 +145,8 @@ def deaths(everybody, model):
 
 def _marks(grades):
     """Student to points by grade id."""
-    found = [json.loads(path.read_text()) for path in grades.glob("autograded/*/*/result.json")]
-    return {result["student"]: {f"test_{one['name']}": one["points"] for one in result["exercises"]}
-            for result in found}
+    return {student: {f"test_{exercise}": points for exercise, points in mark.points.items()}
+            for (student, _), mark in gradebook.marks(grades / "gradebook.db").items()}
 
 
 def _task(name, notebook, model):
