@@ -35,7 +35,8 @@ help:
 	@echo "make outputs   run the solutions and store their outputs in solutions/; ONLY=05_evaluation: of one notebook"
 	@echo "make notebook  run one solution notebook, N=1 to 5, on what \`make course\` has left in build/course/"
 
-# Where a model is trained, glibc keeps the memory of tensors, in pages of 2 MB, and does not ask for it at each step
+# Where a model is trained, glibc keeps the memory of tensors up to 8 MB, in pages of 2 MB, and does not ask for it at
+# each step; larger ones would leave holes that grow through an epoch
 course outputs notebook bench lab: export MALLOC_MMAP_THRESHOLD_ := 8388608
 course outputs notebook bench lab: export MALLOC_TRIM_THRESHOLD_ := 68719476736
 course outputs notebook bench lab: export GLIBC_TUNABLES := glibc.malloc.hugetlb=1

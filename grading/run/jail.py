@@ -16,7 +16,6 @@ import dataclasses
 import functools
 import json
 import os
-import select
 import signal
 import socket
 import stat
@@ -27,6 +26,8 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+
+import psutil
 
 from grading.run import bubblewrap, library, seccomp, users
 from grading.run.apart import JAILS
@@ -164,24 +165,15 @@ class Process:
 
     def kill(self, status=-signal.SIGKILL):
         if self.status is None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, psutil.Error):
                 if self.user is None:
-                    os.kill(self.pid, signal.SIGKILL)  # all of the jail dies with its first process
-                    _gone(self.pid)
+                    os.kill(self.pid, signal.SIGKILL)  # all of the jail dies with its first process, ...
+                    psutil.Process(self.pid).wait(5)  # ... which closes its files, then waits for them, then ends
                 else:
                     self.connection.shutdown(socket.SHUT_WR)  # its keeper ends all of the user's
             self._ended(5)
             self.status = status
             self.connection.close()
-
-
-def _gone(pid, seconds=5):
-    """Wait for the end of a jail's first process: it closes its files, then waits for all others to die, then ends."""
-    ended = os.pidfd_open(pid)
-    try:
-        select.select([ended], [], [], seconds)
-    finally:
-        os.close(ended)
 
 
 def start(work, files=None, limits=Limits(), library=None):

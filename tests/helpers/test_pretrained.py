@@ -115,7 +115,7 @@ def test_the_card_is_that_of_the_file_and_tells_what_it_was_made_of():
 
 def test_the_stored_curves_are_those_of_the_recipe():
     curves, recipe = pretrained.curves(), settings.RECIPES["shapes"]
-    assert (curves["size"], curves["epochs"]) == (recipe.size, recipe.epochs)
+    assert (curves["size"], tuple(curves["small"]), curves["epochs"]) == (recipe.size, recipe.small, recipe.epochs)
     assert len(curves["pretrained"]) == len(curves["random"]) == 5
     assert all(len(curve) == recipe.epochs for curve in curves["pretrained"] + curves["random"])
     assert min(curve[-1] for curve in curves["pretrained"]) > max(curve[-1] for curve in curves["random"])
