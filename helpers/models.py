@@ -54,7 +54,8 @@ class PyramidHead(nn.Module):
     """Coarse features, enlarged step by step and joined with finer ones; dictionary of features to logits.
 
     Lin et al., Feature Pyramid Networks, CVPR 2017, with depthwise convolutions; the coarsest level is
-    gated by its mean over the image as in LR-ASPP. `channels` of the features, finest first.
+    gated by its mean over the image as in LR-ASPP. Its mean also says, for the whole image, how likely each
+    class is (late fusion of Liu et al., ParseNet, 2015). `channels` of the features, finest first.
     """
 
     def __init__(self, channels, num_classes, width=128):
@@ -65,6 +66,9 @@ class PyramidHead(nn.Module):
                                                   Conv2dNormActivation(width, width, 1, activation_layer=None))
                                     for _ in channels[:-1])
         self.classifier = nn.Sequential(nn.Dropout2d(0.1), nn.Conv2d(width, num_classes, 1))
+        self.image_level = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Dropout(0.2),
+                                         nn.Conv2d(channels[-1], num_classes, 1))
+        nn.init.zeros_(self.image_level[-1].weight)
 
     def forward(self, features):
         *finer, coarsest = features.values()
@@ -73,7 +77,7 @@ class PyramidHead(nn.Module):
             x = F.interpolate(x, feature.shape[-2:], mode="bilinear")
             x = F.relu(x + lateral(feature))
             x = F.relu(x + smooth(x))
-        return self.classifier(x)
+        return self.classifier(x) + self.image_level(coarsest)
 
 
 class PyramidNetwork(nn.Module):

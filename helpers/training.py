@@ -95,11 +95,11 @@ def make_model(devkit, settings, build_model=None):
 
 
 def learning_rate_factor(done):
-    """The schedule: a warm-up over the first part of training (`WARM_UP`), then a cosine to 0; `done` in 0..1.
+    """The schedule: a warm-up over the first part of training (`WARM_UP`), then straight down to 0; `done` in 0..1.
 
-    Loshchilov and Hutter, SGDR, ICLR 2017 (without restarts).
+    Chen et al., DeepLab, TPAMI 2018, whose power is 0.9 in place of 1.
     """
-    return done / WARM_UP if done < WARM_UP else 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
+    return done / WARM_UP if done < WARM_UP else (1 - done) / (1 - WARM_UP)
 
 
 @dataclass(frozen=True)
