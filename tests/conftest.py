@@ -31,6 +31,13 @@ def bubblewrap():
         missing(str(error))
 
 
+@pytest.fixture
+def the_judge(bubblewrap):
+    """The judge of this process, which answers in its jail."""
+    from grading.mark import examine
+    return examine.the_judge()
+
+
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory):
     """A model and its ONNX file, for all tests of xdist's group "onnx": to export it takes seconds."""

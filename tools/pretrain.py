@@ -170,7 +170,7 @@ def write(path, model, seconds, args):
         "training": {"command": "python -m tools.pretrain", "steps": args.steps, "batch size": BATCH_SIZE,
                      "start": "random, residual blocks at 0",
                      "pixels, from this share of the steps on": {str(share): side for share, side in SIZES.items()},
-                     "optimizer": "AdamW", "learning rate": LEARNING_RATE, "schedule": "warm-up, then cosine to 0",
+                     "optimizer": "AdamW", "learning rate": LEARNING_RATE, "schedule": "warm-up, then straight to 0",
                      "zoom": SCALE, "seed": SEED, "seconds": round(seconds), "processes of one thread": PROCESSES,
                      "machine": machine(), "torch": torch.__version__},
         "mean_iou": round(metrics.mean_iou(confusion), 4), "held-out scenes": SCENES["val"],

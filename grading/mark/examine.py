@@ -61,7 +61,7 @@ class Examine(NbGraderPreprocessor):
                     flags.append({"kind": "no_data", "exercise": name, "text": trained_model.NO_DATA})
             elif name in library.exercises():
                 own_seed = random.Random(f"{seed} {name}").randrange(2 ** 31)
-                found = examine(nb, name, own_seed, _judge(), limits, stopped)
+                found = examine(nb, name, own_seed, the_judge(), limits, stopped)
             else:
                 raise library.LibraryError(f"{name} is graded and has no examination")
             findings[name] = found
@@ -92,7 +92,7 @@ def _graded(nb):
 _judges = {}  # of this process, and of the one that it was forked from
 
 
-def _judge():
+def the_judge():
     """The judge of this process: no student's code has been where it is, so one serves for many notebooks."""
     judge = _judges.get(os.getpid())
     if judge is None or judge.process.poll() is not None or judge.process.deadline < time.monotonic() + LEFT:

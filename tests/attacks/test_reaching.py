@@ -19,12 +19,6 @@ EACH = [(way, "mean_iou") for way in reaching.WAYS] + [
     (way, TARGETS[1 + number % 4]) for number, way in enumerate(reaching.WAYS)]
 
 
-@pytest.fixture(scope="module")
-def the_judge():
-    with examine.Judge() as made:
-        yield made
-
-
 def taken(way, name):
     """Code that answers an exercise with what a way leads to."""
     reference = EXERCISES[name].reference

@@ -21,12 +21,6 @@ from tests.support import golden
 pytestmark = pytest.mark.usefixtures("bubblewrap")
 
 
-@pytest.fixture(scope="module")
-def the_judge():
-    with examine.Judge() as made:
-        yield made
-
-
 def notebook(name, answer=None, before=(), behind=(), others=()):
     """The release; the answer to an exercise (None: blank), own cells before it and behind its test, `others` right."""
     place = EXERCISES[name].notebook

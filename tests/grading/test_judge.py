@@ -1,28 +1,25 @@
-"""The bank against the examination: each answer in a room of its own, judged by who has seen no student's code."""
+"""The bank against the examination, which is judged by who has seen no student's code."""
 
+import json
+import pickle
 
 import pytest
 
-from grading.mark import examine
+from grading.mark import examine, judge
 from grading.run import library
 from helpers.exercises import EXERCISES
+from helpers.exercises.guard import as_found
+from helpers.exercises.probe import encode
 from tests.exercises import bank
 from tests.support import classes, golden
 
-pytestmark = pytest.mark.usefixtures("bubblewrap")
-WRONG, RIGHT = ([pair for name in library.exercises() for pair in classes.sources(name, kind)]
-                for kind in ("wrong", "right"))
+RIGHT = [pair for name in library.exercises() for pair in classes.sources(name, "right")]
+WRONG = [answer for answer in bank.answers(kind="wrong") if answer.exercise in library.exercises()]
 SEED = 2 ** 31 - 2
 
 
 def named(value):
     return str(value) if isinstance(value, bank.Answer) else ""
-
-
-@pytest.fixture(scope="module")
-def the_judge():
-    with examine.Judge() as made:
-        yield made
 
 
 def notebook(exercise, source):
@@ -31,16 +28,28 @@ def notebook(exercise, source):
                              filled=False)
 
 
-def outcome(exercise, source, the_judge, seed=SEED):
-    return examine.examine(notebook(exercise, source), exercise, seed, the_judge)
+def told(answer):
+    """What a room would send."""
+    inputs = pickle.loads(judge.draw(answer.exercise, SEED, []))["inputs"]
+    functions = answer.functions
+    with as_found(SEED):
+        try:
+            answers = EXERCISES[answer.exercise].probe.run(functions[0] if len(functions) == 1 else tuple(functions),
+                                                           inputs)
+            return json.dumps({"answers": encode(answers)}).encode()
+        except Exception:
+            return json.dumps({"answers": None}).encode()
 
 
-@pytest.mark.parametrize("answer, source", WRONG, ids=named)
-def test_a_wrong_answer_earns_nothing(answer, source, the_judge):
-    assert outcome(answer.exercise, source, the_judge).outcome != "right"
+@pytest.mark.filterwarnings("ignore")  # answers may warn
+@pytest.mark.parametrize("answer", WRONG, ids=str)
+def test_a_wrong_answer_earns_nothing(answer):
+    """Without its room, so that the judge alone refuses it."""
+    assert not judge.compare(answer.exercise, SEED, told(answer))["right"]
 
 
+@pytest.mark.usefixtures("bubblewrap")
 @pytest.mark.parametrize("answer, source", RIGHT, ids=named)
 def test_a_right_answer_earns_its_points(answer, source, the_judge):
-    found = outcome(answer.exercise, source, the_judge)
+    found = examine.examine(notebook(answer.exercise, source), answer.exercise, SEED, the_judge)
     assert found.outcome == "right", found

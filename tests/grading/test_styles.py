@@ -131,12 +131,6 @@ TRIED = [(style, name) for place, style in enumerate(STYLES)
          for number, name in enumerate(library.exercises()) if (place + number) % 4 == 0]
 
 
-@pytest.fixture(scope="module")
-def the_judge():
-    with examine.Judge() as made:
-        yield made
-
-
 @pytest.mark.parametrize("style, name", TRIED)
 def test_a_right_answer_passes_in_any_style(style, name, the_judge):
     place = EXERCISES[name].notebook
