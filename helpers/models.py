@@ -54,13 +54,18 @@ class PyramidHead(nn.Module):
     """Coarse features, enlarged step by step and joined with finer ones; dictionary of features to logits.
 
     Lin et al., Feature Pyramid Networks, CVPR 2017, with depthwise convolutions; the coarsest level is
-    gated by its mean over the image as in LR-ASPP. Its mean also says, for the whole image, how likely each
-    class is (late fusion of Liu et al., ParseNet, 2015). `channels` of the features, finest first.
+    gated by its mean over the image as in LR-ASPP, and sees its surroundings through dilated convolutions (ASPP of
+    Chen et al., DeepLab, TPAMI 2018). Its mean also says, for the whole image, how likely each class is (late fusion
+    of Liu et al., ParseNet, 2015). `channels` of the features, finest first.
     """
 
     def __init__(self, channels, num_classes, width=128):
         super().__init__()
         self.lateral = nn.ModuleList(Conv2dNormActivation(c, width, 1, activation_layer=None) for c in channels)
+        self.context = nn.ModuleList(nn.Sequential(
+            Conv2dNormActivation(channels[-1], width, 1),
+            Conv2dNormActivation(width, width, 3, groups=width, dilation=dilation),
+            Conv2dNormActivation(width, width, 1, activation_layer=None)) for dilation in (1, 2, 3))
         self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels[-1], width, 1), nn.Sigmoid())
         self.smooth = nn.ModuleList(nn.Sequential(Conv2dNormActivation(width, width, 3, groups=width),
                                                   Conv2dNormActivation(width, width, 1, activation_layer=None))
@@ -72,7 +77,8 @@ class PyramidHead(nn.Module):
 
     def forward(self, features):
         *finer, coarsest = features.values()
-        x = F.relu(self.lateral[-1](coarsest)) * self.gate(coarsest)
+        x = self.lateral[-1](coarsest) + sum(branch(coarsest) for branch in self.context)
+        x = F.relu(x) * self.gate(coarsest)
         for feature, lateral, smooth in reversed(list(zip(finer, self.lateral, self.smooth))):
             x = F.interpolate(x, feature.shape[-2:], mode="bilinear")
             x = F.relu(x + lateral(feature))

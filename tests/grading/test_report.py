@@ -11,6 +11,8 @@ from grading.report import anonymous, class_report, history, similar, tables
 from tests.support import axe, classroom
 from tests.support.hostile import HOSTILE, chromium, visit  # noqa: F401 (chromium is a fixture)
 
+pytestmark = pytest.mark.xdist_group("report")  # what the checks say to the wrong answers of a class is asked for once
+
 GREY = '''def load_target(path):
     """Written by Ada Lovelace."""
     # matriculation number 7654321, ada
