@@ -6,6 +6,23 @@ import pytest
 
 from tests.support import missing
 
+# The course as a whole, in classes, browsers, containers and copies: each belief has its quick tests elsewhere
+ACCEPTANCE = (
+    "tests/attacks/test_attacks.py", "tests/attacks/test_reaching.py::test_the_key_is_not_in_the_room",
+    "tests/browser/", "tests/exercises/test_in_a_kernel.py",
+    "tests/grading/test_book.py::test_a_class_of_forty", "tests/grading/test_golden.py", "tests/grading/test_grade.py",
+    "tests/grading/test_gradescope.py", "tests/grading/test_judge.py::test_a_right_answer",
+    "tests/notebooks/test_adding.py", "tests/tools/test_pages.py", "tests/tools/test_site.py",
+    "tests/tools/test_your_own_data.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.nodeid.startswith(ACCEPTANCE):
+            item.add_marker("acceptance")
+
 
 def pytest_xdist_auto_num_workers():
     """One more than there are cores: many a test waits, for a clock or for a browser."""

@@ -44,7 +44,6 @@ def opened(browser, clone, tmp_path_factory):  # noqa: F811
         yield open_notebook
 
 
-@pytest.mark.slow
 def test_right_answers_typed_into_the_five_notebooks_earn_100_points_and_train_a_model_above_40_per_cent(opened, clone):
     for name in notebooks.NAMES:
         notebook, cells = opened(name), code_cells(notebooks.solution(name))

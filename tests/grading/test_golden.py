@@ -16,6 +16,8 @@ from helpers.settings import ROOT
 from tests.support import golden
 from tools import notebooks
 
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
+
 
 @pytest.fixture(scope="session")
 def trained():
