@@ -1,4 +1,4 @@
-# The two commands: `make course` runs the whole course, `make test` proves it.
+# The two commands: `make course` runs the whole course, `make test` proves it (`make test-all` more slowly, to the end).
 # DATASET=shapes|voc|own, DATA_ROOT=dir, MIRRORS=url, WEIGHTS=file and MODEL=name go to any of them;
 # TORCH=cpu when the environment is made takes PyTorch's build without CUDA;
 # MODEL_FILE=file to `make demo`, `make portfolio` and `make predict`, IMAGE=file or folder to `make predict`;
@@ -20,7 +20,8 @@ help:
 	@echo "make demo      your model on a web page that needs no server, build/demo/index.html; MODEL_FILE=file: another"
 	@echo "make predict   what the model sees in IMAGE=photo.jpg, or a folder of them: masks in build/predictions/"
 	@echo "make check     lint and the quick tests, in less than a minute"
-	@echo "make test      lint and every test"
+	@echo "make test      lint, the notebooks' stored outputs and all tests but those of the course as a whole"
+	@echo "make test-all  the same, then those too: a student's hour in a browser, whole classes, every attack"
 	@echo "make test-colab  run notebooks and widgets in an environment like Google Colab's"
 	@echo "make lab       open the student notebooks in JupyterLab"
 	@echo "make release   write notebooks/ from solutions/"
@@ -114,16 +115,21 @@ QUICK := tests/support/test_imports.py $(filter-out %/test_adding.py,$(wildcard 
 check: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(QUICK)
 
-test: export COURSE_DATASET :=
-test: export COURSE_DATA_ROOT :=
-test: export COURSE_WEIGHTS :=
-test: export COURSE_MODEL :=
-test: export COURSE_MIRRORS :=
+test test-all: export COURSE_DATASET :=
+test test-all: export COURSE_DATA_ROOT :=
+test test-all: export COURSE_WEIGHTS :=
+test test-all: export COURSE_MODEL :=
+test test-all: export COURSE_MIRRORS :=
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
 test: lint
 	rm -rf build/nbval
 	COURSE_OUTPUT=$(abspath build/nbval) $(BIN)/python -m pytest -q -p no:cacheprovider -p tests.support.nbval_html \
 		--nbval --nbval-sanitize-with tests/support/nbval_sanitize.cfg --nbval-cell-timeout 900 solutions
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
+	$(PYTEST) -m "not acceptance"
+
+# Those that tests/conftest.py lists
+test-all: test
+	$(PYTEST) -m acceptance
 
 # An environment with Google Colab's versions; with its Python too: make test-colab COLAB_PYTHON=python3.13
 COLAB_PYTHON ?= $(PYTHON)
@@ -139,4 +145,5 @@ test-colab: .venv/ready .venv-colab/ready
 .venv/ready: requirements.txt
 	@PYTHON=$(PYTHON) TORCH=$(TORCH) tools/environment.sh .venv $<
 
-.PHONY: help portfolio site annotations course demo predict outputs notebook release grade gradescope bench lab lint check test test-colab
+.PHONY: help portfolio site annotations course demo predict outputs notebook release grade gradescope bench lab lint \
+	check test test-all test-colab
