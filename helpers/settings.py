@@ -47,8 +47,8 @@ class Recipe:
 
 RECIPES = {
     "shapes": Recipe(size=128, batch_size=8, epochs=4, learning_rate=2e-2, scale=(0.9, 1.4), small=(96,) * 3),
-    "voc": Recipe(size=256, batch_size=8, epochs=14, learning_rate=1e-3, scale=(0.7, 1.6),
-                  small=(160,) * 3 + (224,) * 10),
+    "voc": Recipe(size=256, batch_size=8, epochs=13, learning_rate=1e-3, scale=(0.7, 1.6),
+                  small=(160,) * 3 + (224,) * 7),
     "own": Recipe(size=160, batch_size=8, epochs=8, learning_rate=2e-3, scale=(0.7, 1.6), least=20),
 }
 
