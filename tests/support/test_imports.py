@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 import pytest
 
 from helpers.settings import ROOT
+from tests.conftest import ACCEPTANCE
 
 ALLOWED = {"helpers": {"helpers"}, "grading": {"grading", "helpers"}, "tools": {"tools", "grading", "helpers"},
            "benchmarks": {"benchmarks", "tools", "grading", "helpers", "tests"}}
@@ -72,3 +73,10 @@ def test_each_fault_is_seen(name, line, fault):
 def test_no_file_of_code_is_longer_than_300_lines():
     lengths = {name: source.count("\n") for name, source in SOURCES.items()}
     assert {name: length for name, length in lengths.items() if length > 300} == {}
+
+
+@pytest.mark.parametrize("entry", ACCEPTANCE)
+def test_what_is_said_to_take_the_course_as_a_whole_is_there(entry):
+    path, _, name = entry.partition("::")
+    assert (ROOT / path).exists()
+    assert not name or f"def {name.partition('[')[0]}" in (ROOT / path).read_text()
