@@ -1,5 +1,5 @@
-"""Which tests take the course as a whole, what tests share, and the suite's closing line: how many of the bank's answers
-were judged right."""
+"""Which tests take the course as a whole, what tests share, and the suite's closing line: how many of the bank's
+answers were judged right."""
 
 import os
 
