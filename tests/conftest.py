@@ -7,7 +7,8 @@ import pytest
 
 from tests.support import missing
 
-# The course as a whole, in classes, browsers, kernels, containers and copies, which take long: `make test-all`
+# The course as a whole, in classes, browsers, kernels, containers and copies, and what ends by a clock or a kill:
+# they take long, and are for `make test-all`
 ACCEPTANCE = (
     "tests/attacks/",
     "tests/browser/",
@@ -15,13 +16,19 @@ ACCEPTANCE = (
     "tests/exercises/test_misconceptions.py::test_a_wrong_answer_is_named[seeds_2",
     "tests/exercises/test_misconceptions.py::test_a_right_answer_passes[seeds_2",
     "tests/grading/test_book.py::test_a_class_of_forty",
+    "tests/grading/test_examine.py::test_own_cells_that_train_for_minutes",
     "tests/grading/test_feedback.py::test_everybody_can_read",
     "tests/grading/test_golden.py",
     "tests/grading/test_grade.py",
     "tests/grading/test_gradescope.py",
+    "tests/grading/test_jail.py::test_a_jail_does_not_outlive",
+    "tests/grading/test_jail.py::test_an_environment_below_tmp",
+    "tests/grading/test_jail.py::test_an_ordinary_user",
     "tests/grading/test_judge.py::test_a_right_answer",
+    "tests/grading/test_one.py::test_a_run_that_is",
     "tests/grading/test_report.py::test_a_thousand_students",
     "tests/grading/test_report.py::test_everybody_can_read",
+    "tests/grading/test_report.py::test_students_who_each_wrote",
     "tests/grading/test_styles.py",
     "tests/helpers/test_kills.py",
     "tests/helpers/test_notebook.py::test_a_figure_that_needs",
