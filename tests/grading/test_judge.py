@@ -28,24 +28,30 @@ def notebook(exercise, source):
                              filled=False)
 
 
-def told(answer):
+def told(exercise, functions):
     """What a room would send."""
-    inputs = pickle.loads(judge.draw(answer.exercise, SEED, []))["inputs"]
-    functions = answer.functions
+    inputs = pickle.loads(judge.draw(exercise, SEED, []))["inputs"]
     with as_found(SEED):
         try:
-            answers = EXERCISES[answer.exercise].probe.run(functions[0] if len(functions) == 1 else tuple(functions),
-                                                           inputs)
-            return json.dumps({"answers": encode(answers)}).encode()
+            answers = encode(EXERCISES[exercise].probe.run(functions[0] if len(functions) == 1 else tuple(functions),
+                                                           inputs))
         except Exception:
-            return json.dumps({"answers": None}).encode()
+            answers = None
+    return json.dumps({"answers": answers}).encode()
 
 
 @pytest.mark.filterwarnings("ignore")  # answers may warn
 @pytest.mark.parametrize("answer", WRONG, ids=str)
 def test_a_wrong_answer_earns_nothing(answer):
     """Without its room, so that the judge alone refuses it."""
-    assert not judge.compare(answer.exercise, SEED, told(answer))["right"]
+    assert not judge.compare(answer.exercise, SEED, told(answer.exercise, answer.functions))["right"]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("answer", [answer for answer, _ in RIGHT], ids=str)
+def test_the_same_way_a_right_answer_is_right(answer):
+    """Else everything would be refused, for whatever reason."""
+    assert judge.compare(answer.exercise, SEED, told(answer.exercise, answer.functions))["right"]
 
 
 @pytest.mark.usefixtures("bubblewrap")

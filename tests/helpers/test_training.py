@@ -132,9 +132,9 @@ def test_the_learning_rate_warms_up_and_ends_at_nothing(devkit, config):
             rates.append(optimizer.param_groups[1]["lr"])
             optimizer.step()
         return 1.0
-    start(devkit, config, train_one_epoch=note)
+    start(devkit, config, train_one_epoch=note, epochs=6)  # a straight line is not near its end before
     peak = rates.index(max(rates))
-    assert 0 < rates[0] and rates[peak:] == sorted(rates[peak:], reverse=True) and rates[-1] < 0.2 * max(rates)
+    assert 0 < rates[0] and rates[peak:] == sorted(rates[peak:], reverse=True) and rates[-1] < 0.1 * max(rates)
     assert training.learning_rate_factor(0) == 0 and training.learning_rate_factor(training.WARM_UP) == 1
     assert training.learning_rate_factor(1) == pytest.approx(0)
 
