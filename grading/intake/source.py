@@ -38,10 +38,11 @@ class Block:
 @functools.lru_cache(maxsize=256)
 def tree(source):
     """The syntax tree of a cell, magics passed over; None for what is no Python. It is shared: not to be changed."""
-    return _fresh_tree(source)
+    return fresh_tree(source)
 
 
-def _fresh_tree(source):
+def fresh_tree(source):
+    """The same, the caller's own: it may be changed."""
     if len(source) > LONGEST:
         return None
     return parsed(source) or parsed(without_magics(source))
@@ -145,7 +146,7 @@ def same(node):
 @functools.lru_cache(maxsize=4096)
 def fingerprint(source):
     """Equal for cells that do the same, word for word."""
-    node = _fresh_tree(source)  # `same` changes it
+    node = fresh_tree(source)  # `same` changes it
     return (node and node.body and same(node)) or " ".join(source.split())
 
 

@@ -18,7 +18,7 @@ from collections import Counter, defaultdict
 import nbformat
 import numpy as np
 
-from grading.intake.source import tree
+from grading.intake.source import fresh_tree
 from helpers.settings import ROOT
 
 MARGIN = 7  # bits beyond the number of pairs: one false alarm in a hundred classes, if students write alone
@@ -55,7 +55,7 @@ def steps(source):
 
     Empty for what is no Python, and for an answer that says nothing (a stub, the course's own solution).
     """
-    parsed = tree(source) if len(source) <= LONGEST else None
+    parsed = fresh_tree(source) if len(source) <= LONGEST else None  # `_Plain` changes it
     if parsed is None:
         return ""
     try:
