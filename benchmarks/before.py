@@ -1,6 +1,6 @@
 """Commands at an earlier commit and at this one, in turn, on the same machine: seconds, memory, what they print.
 
-    python -m benchmarks.before COMMIT "COMMAND"...       for example 1cf99d4^ "make course" "make check"
+    python -m benchmarks.before COMMIT "COMMAND"...       for example 7508064 "make course" "make check"
 
 Each commit is cloned into a folder of its own and makes its own environment, so only what is committed counts. Paths in
 a command must be absolute.
@@ -21,7 +21,7 @@ LINES = 9  # of what a command prints in the end
 
 def main(commit=None, *commands):
     if not commands:
-        print('left out: expected a commit and commands, as in python -m benchmarks.before 1cf99d4^ "make course"')
+        print('left out: expected a commit and commands, as in python -m benchmarks.before 7508064 "make course"')
         return
     with tempfile.TemporaryDirectory() as folder:
         places = {}
