@@ -24,6 +24,7 @@ def main(commit=None, *commands):
         print('left out: expected a commit and commands, as in python -m benchmarks.before 7508064 "make course"')
         return
     with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # a test of the jail starts Python as another user
         places = {}
         for kind, wanted in (("before", commit), ("now", "HEAD")):
             places[kind] = Path(folder, kind)
