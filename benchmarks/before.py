@@ -48,7 +48,8 @@ def _run(command, place):
                            text=True)
     lines = [line.rstrip() for line in run.stdout if line.strip()]
     _, status, usage = os.wait4(run.pid, 0)
-    return time.perf_counter() - start, usage.ru_maxrss * 1024, os.waitstatus_to_exitcode(status), lines
+    memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)  # Linux counts in KiB, macOS in bytes
+    return time.perf_counter() - start, memory, os.waitstatus_to_exitcode(status), lines
 
 
 if __name__ == "__main__":

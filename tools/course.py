@@ -69,7 +69,7 @@ def run_all(environment, store):
     """Execute the notebooks, those before the training at once, on a core each; name to the seconds it took."""
     *first, training, evaluation = notebooks.NAMES
     cores = os.cpu_count() or 1
-    shared = environment | {"OMP_NUM_THREADS": str(max(1, cores // len(first)))}
+    shared = {"OMP_NUM_THREADS": str(max(1, cores // len(first)))} | environment  # who has set it, knows better
     with ThreadPoolExecutor(min(cores, len(first))) as pool:
         seconds = dict(zip(first, pool.map(lambda name: run_one(name, shared, store), first)))
     return seconds | {name: run_one(name, environment, store) for name in (training, evaluation)}
